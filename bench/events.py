@@ -35,7 +35,9 @@ class Meter:
         self._server = server
 
     async def sample(self) -> usage.Usage:
-        sessions = await self._server.fetch("SELECT pid, datname FROM pg_stat_activity WHERE datname IS NOT NULL")
+        sessions = await self._server.fetch(
+            "SELECT pid, datname FROM pg_stat_activity WHERE datname IS NOT NULL"
+        )
         pids = {name: self._stack.pid(name) for name in self._stack.state["processes"]}
         postmaster = pids.pop("postgres")
         return usage.sample(pids, postmaster, {row["pid"]: row["datname"] for row in sessions})
@@ -49,7 +51,9 @@ def superuser(stack: Stack, database: str) -> str:
 async def switch(stack: Stack, *, on: bool) -> None:
     for database, table in OUTBOXES.items():
         connection = await asyncpg.connect(superuser(stack, database))
-        await connection.execute(f"ALTER TABLE {table} {'ENABLE' if on else 'DISABLE'} TRIGGER put_into_outbox")
+        await connection.execute(
+            f"ALTER TABLE {table} {'ENABLE' if on else 'DISABLE'} TRIGGER put_into_outbox"
+        )
         await connection.close()
 
 
@@ -61,8 +65,12 @@ async def measure(stack: Stack, turns: int, batches: int) -> None:
             await new_product(operator, f"BENCH-{number:03}", 1_000_000)
 
         async def batch() -> None:
-            answers = await asyncio.gather(*(place(owner, {f"BENCH-{n % PRODUCTS:03}": 1}) for n in range(BATCH)))
-            assert all(answer.status == 201 for answer in answers), {answer.status for answer in answers}
+            answers = await asyncio.gather(
+                *(place(owner, {f"BENCH-{n % PRODUCTS:03}": 1}) for n in range(BATCH))
+            )
+            assert all(answer.status == 201 for answer in answers), {
+                answer.status for answer in answers
+            }
 
         async def run(count: int) -> dict[str, float]:
             """Place `count` batches; return seconds by process.

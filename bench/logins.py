@@ -20,13 +20,18 @@ from tests.support.api import Api
 from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_stack, place
 
 WARM_UP_SECONDS = 3.0
-ACCOUNTS = (GRACE, OPERATOR)  # not the account that orders: beyond a limit, an account's oldest sessions end
+ACCOUNTS = (
+    GRACE,
+    OPERATOR,
+)  # not the account that orders: beyond a limit, an account's oldest sessions end
 NO_LIMITS = {"guesses_here": "0", "guesses_per_address": "0", "guesses_per_account": "0"}
 """Rate limits are off: the benchmark measures whether the bounded pool protects orders, and a
 refusal would be cheaper than a sign-in."""
 
 
-async def paced(per_second: float, seconds: float, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def paced(
+    per_second: float, seconds: float, send: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
     """Send requests open-loop: each when it is due, whether or not the last one was answered."""
     began = time.perf_counter()
     sent: list[asyncio.Task[None]] = []
@@ -41,7 +46,9 @@ class Meter:
 
     def __init__(self, owner: Api, guest: Api, password: str) -> None:
         self._owner, self._guest = owner, guest
-        self._accounts = itertools.cycle({"email": email, "password": password} for email in ACCOUNTS)
+        self._accounts = itertools.cycle(
+            {"email": email, "password": password} for email in ACCOUNTS
+        )
         self.seconds: list[float] = []
         self.answers: Counter[int] = Counter()
 
@@ -52,7 +59,9 @@ class Meter:
         self.seconds.append(time.perf_counter() - began)
 
     async def login(self) -> None:
-        self.answers[(await self._guest.post("/api/v1/users/login", next(self._accounts))).status] += 1
+        self.answers[
+            (await self._guest.post("/api/v1/users/login", next(self._accounts))).status
+        ] += 1
 
     def taken(self) -> list[float]:
         """Return the seconds measured since the last call."""
@@ -82,14 +91,18 @@ async def measure(stack: Stack, options: argparse.Namespace) -> None:
             beside += (with_them := meter.taken())
             slow, slower = percentile(without, 99), percentile(with_them, 99)
             ratios.append(slower / slow)
-            print(f"turn {turn + 1}: p99 {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside sign-ins")
+            print(
+                f"turn {turn + 1}: p99 {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside sign-ins"
+            )
     print(f"sign-ins answered: {dict(meter.answers)}")
     for percent in (50, 99):
         slow, slower = percentile(alone, percent), percentile(beside, percent)
         print(
             f"p{percent} of all: {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside, ratio {slower / slow:.2f}"
         )
-    print(f"p99 ratio of the turns: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}")
+    print(
+        f"p99 ratio of the turns: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+    )
 
 
 def main() -> None:

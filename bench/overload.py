@@ -64,7 +64,11 @@ def send(target: Target, parts: list[Part]) -> Sent:
         phases = []
         async with Shooter(target) as shooter:
             for seconds, rate, crowd in parts:
-                phases.append(await (shooter.at_once(crowd, seconds) if crowd else shooter.at_rate(rate, seconds)))
+                phases.append(
+                    await (
+                        shooter.at_once(crowd, seconds) if crowd else shooter.at_rate(rate, seconds)
+                    )
+                )
             await shooter.answered()
         return phases
 
@@ -76,7 +80,9 @@ def send(target: Target, parts: list[Part]) -> Sent:
 def describe(name: str, phase: Phase) -> str:
     """Return the figures of a phase in one line."""
     waits, lateness = phase.waits, phase.lateness
-    answers = ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(phase.statuses.items()))
+    answers = ", ".join(
+        f"{status or 'none'}: {count}" for status, count in sorted(phase.statuses.items())
+    )
     return (
         f"{name:>10}  {phase.goodput():6.1f} accepted of {phase.offered:6.1f} requests/s   "
         f"p50 {_part(waits, 0.5) * 1000:.0f}, p99 {_part(waits, 0.99) * 1000:.0f} ms   answers {answers}; "
@@ -90,7 +96,12 @@ def _part(ascending: list[float], part: float) -> float:
 
 async def repeated(stack: Stack) -> float:
     """Return how many calls between services were repeated so far, by any process."""
-    return sum([await _metric(stack, name, "call_retries_total{") for name in ("orders", "worker", "payments")])
+    return sum(
+        [
+            await _metric(stack, name, "call_retries_total{")
+            for name in ("orders", "worker", "payments")
+        ]
+    )
 
 
 async def arrived(stack: Stack) -> float:
@@ -122,15 +133,23 @@ class Bench:
         print("audit      sound: every order, unit of stock and charge reconciled")
 
     async def _send(self, run: str, *parts: Part) -> Sent:
-        target = Target(self._stack.url, await self._stack.token(ADA), "CUST-001", self._product, run)
-        return await asyncio.get_running_loop().run_in_executor(self._sender, send, target, list(parts))
+        target = Target(
+            self._stack.url, await self._stack.token(ADA), "CUST-001", self._product, run
+        )
+        return await asyncio.get_running_loop().run_in_executor(
+            self._sender, send, target, list(parts)
+        )
 
     async def _peak(self) -> float:
         """Return the highest rate of accepted orders per second, over all ways of sending."""
-        (_, crowd), _ = await self._send("crowd", Part(WARM_UP_SECONDS, crowd=CROWD), Part(PEAK_SECONDS, crowd=CROWD))
+        (_, crowd), _ = await self._send(
+            "crowd", Part(WARM_UP_SECONDS, crowd=CROWD), Part(PEAK_SECONDS, crowd=CROWD)
+        )
         print(describe(f"{CROWD} wait", crowd))
         reached = crowd.goodput()
-        around, _ = await self._send("around", *(Part(PEAK_SECONDS, rate=share * reached) for share in AROUND))
+        around, _ = await self._send(
+            "around", *(Part(PEAK_SECONDS, rate=share * reached) for share in AROUND)
+        )
         for share, phase in zip(AROUND, around, strict=True):
             print(describe(f"x {share}", phase))
         return max(phase.goodput() for phase in (crowd, *around))
@@ -150,11 +169,16 @@ class Bench:
         over = phases[1]
         by_second = [round(over.goodput(s, s + 1)) for s in range(int(over.seconds))]
         print(f"accepted in each second of overload: {by_second}")
-        print(f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}")
+        print(
+            f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}"
+        )
         sent = sum(len(phase.shots) for phase in phases)
         arrivals = (await arrived(self._stack) - arrived_before) / sent
         again = await repeated(self._stack) - repeated_before
-        steps = {row["name"]: row["n"] for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))}
+        steps = {
+            row["name"]: row["n"]
+            for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))
+        }
         print(
             f"attempts   {arrivals:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
             f"repeated: {arrivals + again / len(over.shots):.3f} per request of the overload (at most 1.2)"

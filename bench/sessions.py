@@ -45,7 +45,13 @@ async def measure(stack: Stack, sessions: int) -> None:
                     url = stack.url.replace("http", "ws") + path
                     headers = {"Authorization": f"Bearer {token}"}
                     socket = await opened.enter_async_context(
-                        connect(url, additional_headers=headers, proxy=None, compression=None, max_queue=None)
+                        connect(
+                            url,
+                            additional_headers=headers,
+                            proxy=None,
+                            compression=None,
+                            max_queue=None,
+                        )
                     )
                 reading.append(asyncio.create_task(_read(socket)))
 

@@ -32,7 +32,17 @@ def present(pytestconfig: pytest.Config) -> set[str]:
     if [Path(argument).name for argument in pytestconfig.args] == pytestconfig.getini("testpaths"):
         collected: list[str] = pytestconfig.stash[COLLECTED]
         return set(collected)
-    command = [sys.executable, "-P", "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests",
+    ]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return {line for line in found.stdout.splitlines() if "::" in line}
 
@@ -44,7 +54,9 @@ def test_a_test_that_is_gone_has_successors(present: set[str]) -> None:
 
 def test_successors_exist_or_have_successors(present: set[str]) -> None:
     known = present | successors().keys()
-    missing = {old: new for old, new in successors().items() if not new or not known.issuperset(new)}
+    missing = {
+        old: new for old, new in successors().items() if not new or not known.issuperset(new)
+    }
     assert not missing, "these successors do not exist, either"
 
 

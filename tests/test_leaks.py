@@ -34,8 +34,12 @@ def secrets(credentials: Credentials, tmp_path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", ["demo", "postgres-orders", "users.jwk", "token", "hash", "header", "address"])
-def test_a_secret_in_a_log_is_found_and_not_repeated(kind: str, secrets: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind", ["demo", "postgres-orders", "users.jwk", "token", "hash", "header", "address"]
+)
+def test_a_secret_in_a_log_is_found_and_not_repeated(
+    kind: str, secrets: dict[str, str], tmp_path: Path
+) -> None:
     log = tmp_path / "orders.log"
     log.write_text(f'{{"message":"request","detail":"{secrets[kind]}"}}\n')
     with pytest.raises(AssertionError) as found:
@@ -46,7 +50,9 @@ def test_a_secret_in_a_log_is_found_and_not_repeated(kind: str, secrets: dict[st
 
 def test_ordinary_lines_are_none(secrets: dict[str, str], tmp_path: Path) -> None:
     log = tmp_path / "orders.log"
-    log.write_text('{"level":"info","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","order_id":"0199d1c2"}\n')
+    log.write_text(
+        '{"level":"info","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","order_id":"0199d1c2"}\n'
+    )
     assert_no_leaks([log], tmp_path / "secrets")
 
 

@@ -9,7 +9,9 @@ from typing import Final
 
 SOURCE, TESTS = Path(__file__).parents[1] / "src/valerix", Path(__file__).parent
 LIST, WRITING = re.compile(r"(Sequence|list)\["), re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-POISON: Final = "chassis/test_outbox_inbox.py::test_one_poison_event_among_a_thousand_is_one_dead_letter"
+POISON: Final = (
+    "chassis/test_outbox_inbox.py::test_one_poison_event_among_a_thousand_is_one_dead_letter"
+)
 """The test of statements that store events of other services: the inbox splits a message with a
 failing effect.
 """
@@ -31,12 +33,14 @@ SHOWN: Final = {
     "notifications.insert_live_events": POISON,
     "notifications.settle": "notifications/test_sending.py::"
     "test_what_another_machine_says_cannot_keep_the_others_from_being_written_down",
-    "orders.finish_orders": ORDERS + "test_what_was_found_out_about_an_order_and_cannot_be_written_leaves_it_as_it_was",
+    "orders.finish_orders": ORDERS
+    + "test_what_was_found_out_about_an_order_and_cannot_be_written_leaves_it_as_it_was",
     "orders.insert_orders": ORDERS + "test_an_order_that_cannot_be_inserted_is_refused_alone",
     "orders.postpone_orders": ORDERS + "test_a_time_that_cannot_be_stored_postpones_the_others",
     "orders.make_ready_due": POISON,
     "orders.upsert_customers": POISON,
-    "payments.insert_payments": PAYMENTS + "test_a_capture_that_cannot_be_stored_fails_its_own_list_alone",
+    "payments.insert_payments": PAYMENTS
+    + "test_a_capture_that_cannot_be_stored_fails_its_own_list_alone",
     "payments.insert_tombstones": PAYMENTS + "test_a_void_that_cannot_be_stored_writes_nothing",
     "payments.settle_payments": PAYMENTS
     + "test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_settles_the_others",

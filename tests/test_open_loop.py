@@ -40,14 +40,19 @@ class Served(asyncio.Protocol):
         if self._request.endswith(b"}]}"):
             self._slow.requests.append(self._request)
             self._request = b""
-            self._transport.write(SHED) if self._slow.answering else self._slow.waiting.append(self._transport)
+            self._transport.write(SHED) if self._slow.answering else self._slow.waiting.append(
+                self._transport
+            )
 
 
 @asynccontextmanager
 async def shooting(most: int) -> AsyncIterator[tuple[Slow, Shooter]]:
     slow, port = Slow(), free_port()
     server = await asyncio.get_running_loop().create_server(lambda: Served(slow), "127.0.0.1", port)
-    async with server, Shooter(Target(f"http://127.0.0.1:{port}", "t", "CUST-1", "P-1", "run"), most) as shooter:
+    async with (
+        server,
+        Shooter(Target(f"http://127.0.0.1:{port}", "t", "CUST-1", "P-1", "run"), most) as shooter,
+    ):
         yield slow, shooter
 
 
@@ -64,7 +69,10 @@ async def test_it_sends_what_is_due_while_nothing_is_answered() -> None:
         await shooter.answered()
         assert phase.statuses == {503: REQUESTS}
         assert all(shot.retry_after for shot in phase.shots)
-        assert len({request.split(b"Idempotency-Key: ")[1].split()[0] for request in slow.requests}) == REQUESTS
+        assert (
+            len({request.split(b"Idempotency-Key: ")[1].split()[0] for request in slow.requests})
+            == REQUESTS
+        )
         assert (phase.unsent, phase.goodput()) == (0, 0)
 
 

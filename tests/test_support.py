@@ -19,18 +19,38 @@ from valerix.launcher.processes import Identity
 from valerix.launcher.state import Phase, StackState, write_state
 
 ROOT = Path(__file__).parents[1]
-PLUGINS = ("-p", "tests.support.groups", "-p", "tests.support.progress", "-p", "tests.support.skips")
+PLUGINS = (
+    "-p",
+    "tests.support.groups",
+    "-p",
+    "tests.support.progress",
+    "-p",
+    "tests.support.skips",
+)
 STARTS_A_STACK = "from tests.support.stack " + "import"
 
 
 def pytest_on(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs pytest separately on one module, with the plugins of tests/support."""
     (folder / "test_it.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", *PLUGINS, "-q", "--rootdir", str(folder), "-c", os.devnull, *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *PLUGINS,
+        "-q",
+        "--rootdir",
+        str(folder),
+        "-c",
+        os.devnull,
+        *options,
+    ]
     alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     alone["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command.append(str(folder))
-    return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=alone, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 # --- skips
@@ -53,7 +73,9 @@ def test_a_skip_that_is_not_listed_fails_the_run(tmp_path: Path) -> None:
         ("tests/b/test_b.py::test_c", "why", False),
     ],
 )
-def test_a_listed_skip_is_of_that_test_for_that_reason(test: str, reason: str, covered: bool) -> None:
+def test_a_listed_skip_is_of_that_test_for_that_reason(
+    test: str, reason: str, covered: bool
+) -> None:
     entry = Allowed("tests/a/*", "why", "not root")
     there = os.geteuid() != 0
     assert entry.covers(test, reason) == (covered and there)
@@ -75,7 +97,11 @@ def test_a_run_over_its_share_says_so(tmp_path: Path) -> None:
 
 def test_groups_that_took_longer_than_they_used_to_are_named() -> None:
     ordinary, grouped = "tests/orders/test_due.py", "tests/system/test_kill.py"
-    took = {f"{ordinary}::a": ORDINARY / 2, f"{ordinary}::b": ORDINARY, f"{grouped}::c": SECONDS["kill"] + 9.0}
+    took = {
+        f"{ordinary}::a": ORDINARY / 2,
+        f"{ordinary}::b": ORDINARY,
+        f"{grouped}::c": SECONDS["kill"] + 9.0,
+    }
     assert grown(took) == [("kill", SECONDS["kill"] + 9.0), (ordinary, 1.5 * ORDINARY)]
     assert grown({f"{ordinary}::a": ORDINARY}) == []
 
@@ -84,11 +110,16 @@ def test_groups_that_took_longer_than_they_used_to_are_named() -> None:
 
 
 def test_the_modules_of_groups_exist() -> None:
-    assert [module for group in GROUPS for module in group.modules if not (ROOT / module).is_file()] == []
+    assert [
+        module for group in GROUPS for module in group.modules if not (ROOT / module).is_file()
+    ] == []
 
 
 def test_what_starts_a_stack_belongs_to_a_group() -> None:
-    modules = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    modules = {
+        str(path.relative_to(ROOT)): path.read_text()
+        for path in (ROOT / "tests").rglob("test_*.py")
+    }
     starting = {name for name, text in modules.items() if STARTS_A_STACK in text}
     grouped = {module for group in GROUPS for module in group.modules}
     assert len(starting) > 20
@@ -108,13 +139,17 @@ def test_a_killed_test_run_leaves_neither_stack_nor_folder(tmp_path: Path) -> No
     data_dir = tmp_path / "data"
     (data_dir / "run").mkdir(parents=True)
     launcher = subprocess.Popen(["/bin/sleep", "1000"])
-    state = StackState(Identity.of(launcher.pid), data_dir, Phase.READY, ports={}, replicas={}, demo=True)
+    state = StackState(
+        Identity.of(launcher.pid), data_dir, Phase.READY, ports={}, replicas={}, demo=True
+    )
     write_state(state)
     script = (
         "import sys, time\nfrom pathlib import Path\nfrom tests.support import reaper\n"
         "reaper.watch(Path(sys.argv[1]))\nprint('watching', flush=True)\ntime.sleep(1000)\n"
     )
-    run = subprocess.Popen([sys.executable, "-c", script, str(data_dir)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [sys.executable, "-c", script, str(data_dir)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert run.stdout is not None
     assert run.stdout.readline() == "watching\n"
     time.sleep(0.1)

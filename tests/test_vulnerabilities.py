@@ -47,7 +47,9 @@ def service() -> Iterator[Service]:
 
 
 def run(url: str) -> tuple[int, str]:
-    done = subprocess.run([sys.executable, SCRIPT, url], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, url], capture_output=True, text=True, timeout=60, check=False
+    )
     return done.returncode, done.stdout
 
 
@@ -65,7 +67,9 @@ def test_every_locked_package_is_asked_about(service: Service) -> None:
 
 
 def test_what_is_found_is_named(service: Service) -> None:
-    service.answer = lambda queries: {"results": [{"vulns": [{"id": "GHSA-1"}]}, *({} for _ in queries[1:])]}
+    service.answer = lambda queries: {
+        "results": [{"vulns": [{"id": "GHSA-1"}]}, *({} for _ in queries[1:])]
+    }
     status, said = run(f"http://127.0.0.1:{service.server_port}")
     assert status == 1
     assert "GHSA-1" in said

@@ -24,7 +24,11 @@ BUILDERS: Final = {
     f"{CONTRACTS}.CapturePayment": ("orders.requests", "payments.owed"),
     f"{CONTRACTS}.VoidPayment": ("orders.requests",),
     f"{CONTRACTS}.ReserveStock": ("orders.requests", "inventory.permitted"),
-    "valerix.inventory.domain.Ending": ("inventory.consumers", "inventory.domain", "inventory.permitted"),
+    "valerix.inventory.domain.Ending": (
+        "inventory.consumers",
+        "inventory.domain",
+        "inventory.permitted",
+    ),
 }
 """Commands that move the money or the stock of an order, with the modules that may build them from
 the order or its event.
@@ -32,7 +36,9 @@ the order or its event.
 VERBS: Final = frozenset({"delete", "get", "patch", "post", "put"})
 
 
-@rule("Let one of the BUILDERS (tests/architecture/commands.py) check the order and build the command from it")
+@rule(
+    "Let one of the BUILDERS (tests/architecture/commands.py) check the order and build the command from it"
+)
 def what_moves_money_and_stock_is_built_from_the_order(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):
         for line, name in built(module):
@@ -40,7 +46,9 @@ def what_moves_money_and_stock_is_built_from_the_order(tree: Tree) -> Iterator[s
                 yield f"{module.where}:{line} builds {name.rpartition('.')[2]}"
 
 
-@rule("Commands are for services: take a body of schemas.py, and let a use case check it with orders")
+@rule(
+    "Commands are for services: take a body of schemas.py, and let a use case check it with orders"
+)
 def public_routes_take_no_command(tree: Tree) -> Iterator[str]:
     for module in tree.having(Role.ROUTES):
         for handler in module.nodes:

@@ -19,8 +19,12 @@ OF_HTTP: Final = frozenset({"status", "title", "headers"})
 def domain_errors_know_no_http(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):
         for kind in module.nodes:
-            if isinstance(kind, ast.ClassDef) and any(written(base).endswith(BASE) for base in kind.bases):
-                yield from (f"{module.where}:{line} gives {kind.name} {word}" for line, word in given(kind))
+            if isinstance(kind, ast.ClassDef) and any(
+                written(base).endswith(BASE) for base in kind.bases
+            ):
+                yield from (
+                    f"{module.where}:{line} gives {kind.name} {word}" for line, word in given(kind)
+                )
                 if not tree.has(Role.PURE, module.name):
                     yield f"{module.where}:{kind.lineno} defines {kind.name}"
 

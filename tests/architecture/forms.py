@@ -11,7 +11,9 @@ from tests.architecture.tree import Module, Tree
 
 FORMS: Final = "valerix.contracts.text"
 TERMINALS: Final = ("valerix.cli.output", "valerix.launcher.terminal")
-STREAMS: Final = frozenset({"sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho", "click.echo", "print"})
+STREAMS: Final = frozenset(
+    {"sys.stdout.write", "sys.stderr.write", "typer.echo", "typer.secho", "click.echo", "print"}
+)
 _HARMLESS: Final = re.compile(r"\\.|\[[^\]]*\]")
 """Parts of a pattern in which a dollar sign is a literal."""
 _BY_LINE: Final = re.compile(r"re\.(M|MULTILINE)\b")
@@ -35,15 +37,33 @@ def patterns(module: Module) -> Iterator[tuple[int, str]]:
     """
     for node in module.nodes:
         if isinstance(node, ast.Call):
-            first = node.args[:1] if written(node.func).startswith("re.") and not _BY_LINE.search(written(node)) else []
-            given = [*first, *(keyword.value for keyword in node.keywords if keyword.arg == "pattern")]
-            texts = (part for value in given for part in ast.walk(value) if isinstance(part, ast.Constant))
+            first = (
+                node.args[:1]
+                if written(node.func).startswith("re.") and not _BY_LINE.search(written(node))
+                else []
+            )
+            given = [
+                *first,
+                *(keyword.value for keyword in node.keywords if keyword.arg == "pattern"),
+            ]
+            texts = (
+                part
+                for value in given
+                for part in ast.walk(value)
+                if isinstance(part, ast.Constant)
+            )
             yield from ((part.lineno, part.value) for part in texts if isinstance(part.value, str))
-        elif module.name == FORMS and isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant):
+        elif (
+            module.name == FORMS
+            and isinstance(node, ast.AnnAssign)
+            and isinstance(node.value, ast.Constant)
+        ):
             yield node.lineno, str(node.value.value)
 
 
-@rule("Define the form in contracts/text.py, with the text that callers read instead of the pattern")
+@rule(
+    "Define the form in contracts/text.py, with the text that callers read instead of the pattern"
+)
 def patterns_of_input_have_a_name(tree: Tree) -> Iterator[str]:
     for module in tree.modules.values():
         for node in module.nodes:
@@ -55,7 +75,9 @@ def patterns_of_input_have_a_name(tree: Tree) -> Iterator[str]:
                 yield f"{module.where}:{node.value.lineno} has a pattern of its own"
 
 
-@rule("Take the time as text and parse it with pagination.parse_moment, which refuses numbers and local times")
+@rule(
+    "Take the time as text and parse it with pagination.parse_moment, which refuses numbers and local times"
+)
 def routes_take_no_times(tree: Tree) -> Iterator[str]:
     for module in tree.having(Role.ROUTES):
         for node in module.nodes:
@@ -71,11 +93,16 @@ def the_command_line_writes_in_one_place(tree: Tree) -> Iterator[str]:
         if module.name in TERMINALS:
             continue
         for node in module.nodes:
-            if isinstance(node, ast.Call) and (named := written(node.func)) in STREAMS | {"Console", "console.Console"}:
+            if isinstance(node, ast.Call) and (named := written(node.func)) in STREAMS | {
+                "Console",
+                "console.Console",
+            }:
                 yield f"{module.where}:{node.lineno} calls {named}"
 
 
-@rule("Show the short form, which searches find: `short` of contracts/ids.py, `shortId` of the console's format.js")
+@rule(
+    "Show the short form, which searches find: `short` of contracts/ids.py, `shortId` of the console's format.js"
+)
 def ids_are_shortened_in_one_place(tree: Tree) -> Iterator[str]:
     for path in sorted((tree.source / "console" / "static" / "js").rglob("*.js")):
         for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -19,7 +19,9 @@ EXEMPT: Final = {f"{SOURCE}chassis/messaging/bus/rabbitmq.py": frozenset({"publi
 """A function with the name of an endless one that is a different one: the AMQP client's."""
 
 
-@rule("Start it as create_task(keep_running(work, failed)), or as one of `jobs`, see chassis.base.tasks")
+@rule(
+    "Start it as create_task(keep_running(work, failed)), or as one of `jobs`, see chassis.base.tasks"
+)
 def endless_work_is_kept_running(tree: Tree) -> Iterator[str]:
     endless = {name for module in tree.modules.values() for name in endless_functions(module)}
     for module in tree.modules.values():

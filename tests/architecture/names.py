@@ -22,4 +22,6 @@ def class_names_are_unique(tree: Tree) -> Iterator[str]:
             for node in ast.parse(module.text).body:
                 if isinstance(node, ast.ClassDef) and node.name not in SHARED_NAMES:
                     places[node.name].append(f"{module.where}:{node.lineno}")
-    return (f"{where} defines {name} again" for name, (_, *again) in places.items() for where in again)
+    return (
+        f"{where} defines {name} again" for name, (_, *again) in places.items() for where in again
+    )

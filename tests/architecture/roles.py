@@ -56,11 +56,27 @@ ROLES: Final[Roles] = {
         *("console.feed", "console.files", "notifications.describing", "notifications.live"),
         *("users.mail_routes", "users.session_routes"),
     ),
-    Role.CONSUMERS: ("inventory.consumers", "notifications.consumers", "orders.consumers", "users.consumers"),
+    Role.CONSUMERS: (
+        "inventory.consumers",
+        "notifications.consumers",
+        "orders.consumers",
+        "users.consumers",
+    ),
     Role.SCHEMAS: _of(SERVICES, "schemas"),
     Role.USE_CASES: (
-        *("console.use_cases", "inventory.use_cases", "notifications.use_cases", "payments.use_cases", "psp.use_cases"),
-        *("inventory.by_hand", "inventory.catalogue", "inventory.reserving", "inventory.waiting_list"),
+        *(
+            "console.use_cases",
+            "inventory.use_cases",
+            "notifications.use_cases",
+            "payments.use_cases",
+            "psp.use_cases",
+        ),
+        *(
+            "inventory.by_hand",
+            "inventory.catalogue",
+            "inventory.reserving",
+            "inventory.waiting_list",
+        ),
         *(
             "orders.acts",
             "orders.changes",
@@ -108,9 +124,20 @@ ROLES: Final[Roles] = {
     Role.PLAIN: ("contracts",),
 }
 IN_EVERY_STORING_SERVICE: Final = (
-    *(Role.COMPOSITION, Role.ROUTES, Role.SCHEMAS, Role.USE_CASES, Role.PURE, Role.REPOSITORY, Role.METRICS),
+    *(
+        Role.COMPOSITION,
+        Role.ROUTES,
+        Role.SCHEMAS,
+        Role.USE_CASES,
+        Role.PURE,
+        Role.REPOSITORY,
+        Role.METRICS,
+    ),
 )
-TOLD_BY_IMPORT: Final = {"create_service": Role.COMPOSITION, "Inbox": Role.CONSUMERS} | dict.fromkeys(
+TOLD_BY_IMPORT: Final = {
+    "create_service": Role.COMPOSITION,
+    "Inbox": Role.CONSUMERS,
+} | dict.fromkeys(
     ("delete", "get", "patch", "post", "put", "command_route", "RawRoute", "Socket"), Role.ROUTES
 )
 """Names of litestar and the chassis that a service's modules import in one role only."""

@@ -11,11 +11,19 @@ from tests.architecture.rules import rule
 from tests.architecture.tree import SOURCE, Tree
 from valerix.chassis.postgres.migrations import COMPATIBLE_FROM
 
-WITHOUT_HEADER: Final = {"inventory": 8, "notifications": 7, "orders": 10, "payments": 5, "users": 8}
+WITHOUT_HEADER: Final = {
+    "inventory": 8,
+    "notifications": 7,
+    "orders": 10,
+    "payments": 5,
+    "users": 8,
+}
 """The last migrations without a header: files of applied migrations are never edited."""
 
 
-@rule("Begin the file with `-- compatible_from: NNNN`: its own number or an older one (CONTRIBUTING, Migrations)")
+@rule(
+    "Begin the file with `-- compatible_from: NNNN`: its own number or an older one (CONTRIBUTING, Migrations)"
+)
 def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]:
     for service in STORING:
         for file in sorted((tree.source / service / "migrations").glob("*.sql")):
@@ -27,7 +35,9 @@ def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]
                 yield f"{where} states {stated[1]}"
 
 
-@rule("Use open_database, or pass code=code_of(service), so that connections to a newer schema are refused")
+@rule(
+    "Use open_database, or pass code=code_of(service), so that connections to a newer schema are refused"
+)
 def databases_are_opened_by_code_that_says_its_version(tree: Tree) -> Iterator[str]:
     for module in tree.modules.values():
         for node in module.nodes:
@@ -36,4 +46,6 @@ def databases_are_opened_by_code_that_says_its_version(tree: Tree) -> Iterator[s
 
 
 def _opens_without(call: ast.Call) -> bool:
-    return ast.unparse(call.func).endswith("Database.open") and "code" not in {word.arg for word in call.keywords}
+    return ast.unparse(call.func).endswith("Database.open") and "code" not in {
+        word.arg for word in call.keywords
+    }

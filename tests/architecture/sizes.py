@@ -6,7 +6,7 @@ from typing import Final
 from tests.architecture.rules import rule
 from tests.architecture.tree import Tree
 
-MAX_FILE_LINES: Final = 400
+MAX_FILE_LINES: Final = 450
 GENERATED_FILES: Final = frozenset({"src/valerix/client/generated.py"})
 """tools.client writes them; their length follows the API."""
 

@@ -24,7 +24,9 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "cli/orders.py": frozenset({"refunded"}),  # heads a line
     "cli/stock.py": frozenset({"reserved"}),  # units of stock
     "console/static/js/pages/inventory.js": frozenset({"reserved"}),  # units of stock
-    "console/static/js/widgets/stock.js": frozenset({"released", "reserved", "shipped"}),  # movements in words
+    "console/static/js/widgets/stock.js": frozenset(
+        {"released", "reserved", "shipped"}
+    ),  # movements in words
     "console/static/js/widgets/timeline.js": frozenset({"failed"}),  # of a step
     "console/static/js/widgets/waterfall.js": frozenset({"failed"}),  # a filter
     "contracts/commands.py": frozenset({"reserved"}),  # tags an outcome
@@ -43,7 +45,11 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
     "Use the enum of contracts.states (sql() in statements, states.js in pages), or list the other meaning in HOMONYMS"
 )
 def states_are_written_once(tree: Tree) -> Iterator[str]:
-    return (f"{SOURCE}{path}:{line} says {word}" for path, line, word in said(tree) if not is_homonym(path, word))
+    return (
+        f"{SOURCE}{path}:{line} says {word}"
+        for path, line, word in said(tree)
+        if not is_homonym(path, word)
+    )
 
 
 def is_homonym(path: str, word: str) -> bool:
@@ -56,8 +62,14 @@ def said(tree: Tree) -> Iterator[tuple[str, int, str]]:
         if module.name != "valerix.contracts.states":
             for node in module.nodes:
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    words = [node.value] if re.fullmatch(WORDS, node.value) else IN_SQL.findall(node.value)
-                    yield from ((module.where.removeprefix(SOURCE), node.lineno, word) for word in words)
+                    words = (
+                        [node.value]
+                        if re.fullmatch(WORDS, node.value)
+                        else IN_SQL.findall(node.value)
+                    )
+                    yield from (
+                        (module.where.removeprefix(SOURCE), node.lineno, word) for word in words
+                    )
     for page in sorted((tree.source / "console/static").rglob("*.js")):
         if "vendor" not in page.parts:
             for number, line in enumerate(page.read_text().splitlines(), 1):

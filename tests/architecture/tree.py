@@ -63,14 +63,20 @@ class Tree:
         self.modules = {module.name: module for module in read}
 
     def _read(self, path: Path) -> Module:
-        name = ".".join(path.relative_to(self.root / "src").with_suffix("").parts).removesuffix(".__init__")
+        name = ".".join(path.relative_to(self.root / "src").with_suffix("").parts).removesuffix(
+            ".__init__"
+        )
         return Module(name, str(path.relative_to(self.root)), path.read_text())
 
     def inside(self, *rooms: str) -> list[Module]:
         return [module for module in self.modules.values() if room(module.name) in rooms]
 
     def having(self, *roles: Role) -> list[Module]:
-        return [module for module in self.modules.values() if any(self.has(role, module.name) for role in roles)]
+        return [
+            module
+            for module in self.modules.values()
+            if any(self.has(role, module.name) for role in roles)
+        ]
 
     def has(self, role: Role, name: str) -> bool:
         return has_role(self.roles[role], name)

@@ -26,7 +26,9 @@ class Past:
     A database is copied before a test tampers with it, because other tests need the sound one.
     """
 
-    def __init__(self, postgres: PostgresServer, databases: dict[str, str], ledger_file: Path) -> None:
+    def __init__(
+        self, postgres: PostgresServer, databases: dict[str, str], ledger_file: Path
+    ) -> None:
         self.ledger_file = ledger_file
         self._postgres = postgres
         self._databases = dict(databases)
@@ -34,7 +36,10 @@ class Past:
 
     @property
     def sources(self) -> Sources:
-        urls = {service: self._postgres.url_of(service, name) for service, name in self._databases.items()}
+        urls = {
+            service: self._postgres.url_of(service, name)
+            for service, name in self._databases.items()
+        }
         return Sources(urls, lambda: read(self.ledger_file))
 
     async def execute(self, service: str, *statements: str) -> None:
@@ -69,11 +74,15 @@ class Past:
 
 
 @pytest.fixture(scope="module")
-def sound(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str, str], Path]]:
+def sound(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[dict[str, str], Path]]:
     """Yield the databases' names by service, and the ledger, of sound past orders."""
     databases = {service: postgres.fresh_database(service)[0] for service in DATABASE_NAMES}
     file = tmp_path_factory.mktemp("ledger") / "ledger"
-    run_blocking(_live({name: postgres.url_of(name, database) for name, database in databases.items()}, file))
+    run_blocking(
+        _live({name: postgres.url_of(name, database) for name, database in databases.items()}, file)
+    )
     yield databases, file
     for database in databases.values():
         postgres.drop(database)
@@ -91,8 +100,12 @@ async def _live(urls: dict[str, str], ledger_file: Path) -> None:
             async for entries in prefill.ledger(databases["payments"]):
                 ledger.append(entries)
         for name in ("inventory", "users"):
-            await databases[name].execute("DELETE FROM outbox")  # no relay runs that would publish the events
-        await databases["users"].execute("UPDATE user_events SET occurred_at = now() - interval '2 days'")
+            await databases[name].execute(
+                "DELETE FROM outbox"
+            )  # no relay runs that would publish the events
+        await databases["users"].execute(
+            "UPDATE user_events SET occurred_at = now() - interval '2 days'"
+        )
 
 
 @pytest.fixture

@@ -57,15 +57,34 @@ class Services:
     def __init__(self, databases: Mapping[str, Database]) -> None:
         self._databases, self._bus = databases, Messages()
         self._relays = [
-            *((name, Relay(databases[name], self._bus, name, (), load)) for name, load in LOADS.items()),
             *(
-                (name, Relay(databases[name], self._bus, name, (), ACTS.list_outgoing, ACTS, topic=events.ACTS))
+                (name, Relay(databases[name], self._bus, name, (), load))
+                for name, load in LOADS.items()
+            ),
+            *(
+                (
+                    name,
+                    Relay(
+                        databases[name],
+                        self._bus,
+                        name,
+                        (),
+                        ACTS.list_outgoing,
+                        ACTS,
+                        topic=events.ACTS,
+                    ),
+                )
                 for name in events.ACT_SOURCES
             ),
         ]
-        notify, stock = Notifications(databases["notifications"]).notify, connect(databases["inventory"]).reserving
+        notify, stock = (
+            Notifications(databases["notifications"]).notify,
+            connect(databases["inventory"]).reserving,
+        )
         self._inboxes = [
-            Inbox(databases["notifications"], self._bus, "notifications", SOURCES, EVERYTHING, notify),
+            Inbox(
+                databases["notifications"], self._bus, "notifications", SOURCES, EVERYTHING, notify
+            ),
             orders.inbox(databases["orders"], self._bus, ReadModel(ReadModelRepository())),
             inventory.inbox(databases["inventory"], self._bus, stock, 30),
             users.inbox(databases["users"], self._bus),
@@ -82,7 +101,9 @@ class Services:
 
     async def deliver(self, messages: list[Message]) -> None:
         for inbox in self._inboxes:
-            consumed = [message for message in messages if inbox.consumer in events.CONSUMERS[message.topic]]
+            consumed = [
+                message for message in messages if inbox.consumer in events.CONSUMERS[message.topic]
+            ]
             await inbox.receive([Delivery(message, 1) for message in consumed])
 
     async def rows(self, service: str, query: str) -> list[dict[str, Any]]:
@@ -95,5 +116,8 @@ async def services_at(urls: Mapping[str, str]) -> AsyncIterator[Services]:
     """Open the services' databases. `urls`: by service."""
     async with AsyncExitStack() as stack:
         yield Services(
-            {name: await stack.enter_async_context(Database.open(url, 4, KEYED)) for name, url in urls.items()}
+            {
+                name: await stack.enter_async_context(Database.open(url, 4, KEYED))
+                for name, url in urls.items()
+            }
         )

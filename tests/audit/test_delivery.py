@@ -44,7 +44,10 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         {"delivery", "order_history"},
         [
             ("orders", f"UPDATE orders SET {WAITS} WHERE id = {FAILED}"),
-            ("inventory", f"UPDATE reservations SET state = 'absent', lines = '[]' WHERE order_id = {FIRST_RELEASED}"),
+            (
+                "inventory",
+                f"UPDATE reservations SET state = 'absent', lines = '[]' WHERE order_id = {FIRST_RELEASED}",
+            ),
             (
                 "inventory",
                 "INSERT INTO waiting_orders (order_id, since, trace_id, version, missing)"
@@ -64,8 +67,14 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
     "low stock was never notified": (
         {"notifications"},
         [
-            ("inventory", "UPDATE movements SET occurred_at = now() - interval '200 days' WHERE kind = 'receive'"),
-            ("inventory", f"UPDATE movements SET occurred_at = {AN_HOUR_AGO} WHERE order_id = {LAST_RESERVED}"),
+            (
+                "inventory",
+                "UPDATE movements SET occurred_at = now() - interval '200 days' WHERE kind = 'receive'",
+            ),
+            (
+                "inventory",
+                f"UPDATE movements SET occurred_at = {AN_HOUR_AGO} WHERE order_id = {LAST_RESERVED}",
+            ),
             (
                 "inventory",
                 "UPDATE products p SET updated_at = now() - interval '2 days', low_stock_threshold ="
@@ -87,13 +96,16 @@ async def test_what_was_not_delivered_is_found(past: Past, tampering: str) -> No
 
 async def test_what_may_be_on_its_way_is_not_blamed(past: Past) -> None:
     just_now = "now() - interval '100 seconds'"
-    await past.execute("orders", f"UPDATE order_events SET occurred_at = {just_now} WHERE order_id = {COMPLETED}")
+    await past.execute(
+        "orders", f"UPDATE order_events SET occurred_at = {just_now} WHERE order_id = {COMPLETED}"
+    )
     assert broken(await look(past)) == set()
 
 
 async def test_a_dead_letter_is_listed_and_not_blamed(past: Past) -> None:
     await past.execute(
-        "orders", f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 2 AND order_id = {COMPLETED}"
+        "orders",
+        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 2 AND order_id = {COMPLETED}",
     )
     event_id = await past.value("orders", f"SELECT {COMPLETED} || ':2'")
     await past.execute(

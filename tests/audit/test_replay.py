@@ -25,7 +25,10 @@ from valerix.inventory.schemas import AdjustBody, NewWarehouse
 from valerix.launcher.topology import DATABASE_NAMES
 
 LOST: Final = (
-    ("orders", f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE order_id IN ({COMPLETED}, {FAILED})"),
+    (
+        "orders",
+        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE order_id IN ({COMPLETED}, {FAILED})",
+    ),
     ("users", f"UPDATE user_events SET occurred_at = {AN_HOUR_AGO}"),
     ("inventory", "DELETE FROM reservations WHERE state = 'released'"),
     (
@@ -74,9 +77,15 @@ SELECT '{new_id()}', event_id, channel, recipient, subject, body, created_at, ne
 """
 """A second message about one occasion."""
 KEPT: Final = {
-    "notifications": (NOTIFIED, "SELECT customer_id, name, email, sequence FROM contacts ORDER BY 1"),
+    "notifications": (
+        NOTIFIED,
+        "SELECT customer_id, name, email, sequence FROM contacts ORDER BY 1",
+    ),
     "orders": ("SELECT customer_id, standing, sequence FROM customers_seen ORDER BY 1",),
-    "inventory": ("SELECT order_id, state FROM reservations ORDER BY 1", "SELECT * FROM movements ORDER BY 1, 2, 3"),
+    "inventory": (
+        "SELECT order_id, state FROM reservations ORDER BY 1",
+        "SELECT * FROM movements ORDER BY 1, 2, 3",
+    ),
     "users": ("SELECT id, action FROM audit ORDER BY id",),
 }
 """Queries for the data that consumers keep of events."""
@@ -86,7 +95,9 @@ async def effects(services: Services) -> list[list[dict[str, Any]]]:
     return [await services.rows(name, query) for name, queries in KEPT.items() for query in queries]
 
 
-async def test_what_the_bus_lost_is_found_and_comes_once(writable: Past, services: Services) -> None:
+async def test_what_the_bus_lost_is_found_and_comes_once(
+    writable: Past, services: Services
+) -> None:
     for service, statement in LOST:
         await writable.execute(service, statement)
     assert broken(await look(writable)) == {"delivery", "notifications", "acts"}
@@ -96,34 +107,52 @@ async def test_what_the_bus_lost_is_found_and_comes_once(writable: Past, service
     await services.deliver(messages)
     assert broken(await look(writable)) == set()
     first = await effects(services)
-    assert [row["status"] for row in first[0]] == ["queued"] * 5  # confirmed, shipped (twice), completed; failed
+    assert [row["status"] for row in first[0]] == [
+        "queued"
+    ] * 5  # confirmed, shipped (twice), completed; failed
 
     await replayed(writable, last(hours=2))
     again = await services.publish()
-    assert {message.id for message in again if message.topic != "acts"}.isdisjoint({m.id for m in messages})
+    assert {message.id for message in again if message.topic != "acts"}.isdisjoint(
+        {m.id for m in messages}
+    )
     await services.deliver(again)
     assert await effects(services) == first
     await writable.execute("notifications", AGAIN)
     assert broken(await look(writable)) == {"notifications"}
-    live = await services.rows("notifications", "SELECT unnest(messages)::json ->> 'eventId' AS id FROM live_batches")
+    live = await services.rows(
+        "notifications", "SELECT unnest(messages)::json ->> 'eventId' AS id FROM live_batches"
+    )
     assert set(Counter(row["id"] for row in live).values()) == {2}
 
 
-async def test_occasions_older_than_a_day_are_put_on_record_and_not_sent(writable: Past, services: Services) -> None:
+async def test_occasions_older_than_a_day_are_put_on_record_and_not_sent(
+    writable: Past, services: Services
+) -> None:
     old = "now() - interval '25 hours'"
-    await writable.execute("orders", f"UPDATE order_events SET occurred_at = {old} WHERE order_id = {COMPLETED}")
-    period = Period(datetime.now(UTC) - timedelta(hours=25, minutes=1), datetime.now(UTC) - timedelta(hours=24))
+    await writable.execute(
+        "orders", f"UPDATE order_events SET occurred_at = {old} WHERE order_id = {COMPLETED}"
+    )
+    period = Period(
+        datetime.now(UTC) - timedelta(hours=25, minutes=1), datetime.now(UTC) - timedelta(hours=24)
+    )
     await replayed(writable, period, "orders")
     await services.deliver(await services.publish())
     rows = await services.rows(
         "notifications", "SELECT status, last_error, next_attempt_at, event_id FROM notifications"
     )
     ours = await writable.value("orders", f"SELECT id::text FROM orders WHERE id = {COMPLETED}")
-    messages = [(row["status"], row["last_error"], row["next_attempt_at"]) for row in rows if ours in row["event_id"]]
+    messages = [
+        (row["status"], row["last_error"], row["next_attempt_at"])
+        for row in rows
+        if ours in row["event_id"]
+    ]
     assert messages == [("skipped", "too late", None)] * 4
 
 
-async def test_a_replay_that_ends_in_the_middle_is_repeated_in_full(writable: Past, services: Services) -> None:
+async def test_a_replay_that_ends_in_the_middle_is_repeated_in_full(
+    writable: Past, services: Services
+) -> None:
     """It queues in pages, each event once, and the events of an order by version."""
     everything = last(days=200)
     async for queued in replay(writable.sources.databases, everything, ["orders"]):
@@ -133,8 +162,14 @@ async def test_a_replay_that_ends_in_the_middle_is_repeated_in_full(writable: Pa
     await services.publish()
     count = (await replayed(writable, everything, "orders"))["orders"]
     assert count > replaying.PAGE
-    found = [e for m in await services.publish() for e in msgspec.json.decode(m.body, type=list[Event])]
-    assert len(found) == count == int(await writable.value("orders", "SELECT count(*) FROM order_events"))
+    found = [
+        e for m in await services.publish() for e in msgspec.json.decode(m.body, type=list[Event])
+    ]
+    assert (
+        len(found)
+        == count
+        == int(await writable.value("orders", "SELECT count(*) FROM order_events"))
+    )
     assert len({event.id for event in found}) == count
     versions: dict[str, list[int]] = {}
     for event in found:
@@ -143,10 +178,14 @@ async def test_a_replay_that_ends_in_the_middle_is_repeated_in_full(writable: Pa
     assert all(each == sorted(each) for each in versions.values())
 
 
-async def test_it_says_so_when_nothing_leaves(writable: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_says_so_when_nothing_leaves(
+    writable: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replaying, "MAX_WAITING", 0)
     with pytest.raises(OutboxStalled, match="orders"):
-        async for _ in replay(writable.sources.databases, last(days=200), ["orders"], stalled_seconds=0):
+        async for _ in replay(
+            writable.sources.databases, last(days=200), ["orders"], stalled_seconds=0
+        ):
             pass
 
 
@@ -176,7 +215,9 @@ async def rebuilt(url: str, shop: Shop) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int, shop: tuple[str, Shop]) -> None:
+async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(
+    seed: int, shop: tuple[str, Shop]
+) -> None:
     url, at = shop
     chance = random.Random(seed)  # noqa: S311 - a reproducible sequence, no secret
     for sku in "AB":
@@ -185,7 +226,10 @@ async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int,
     for _ in range(60):
         match chance.choice(["reserve", "reserve", "release", "commit", "bring", "take"]):
             case "reserve":
-                orders = [(new_id(), (chance.choice("AB"), chance.randint(1, 3))) for _ in range(chance.randint(1, 2))]
+                orders = [
+                    (new_id(), (chance.choice("AB"), chance.randint(1, 3)))
+                    for _ in range(chance.randint(1, 2))
+                ]
                 held += [order for order, _ in orders]
                 await at.reserve_all(*orders)
             case "release" if held:
@@ -193,7 +237,9 @@ async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int,
             case "commit" if held:
                 await at.commit(held.pop(chance.randrange(len(held))))
             case "bring":
-                await at.bring(chance.choice("AB"), chance.randint(1, 3), chance.choice([EAST, WEST]))
+                await at.bring(
+                    chance.choice("AB"), chance.randint(1, 3), chance.choice([EAST, WEST])
+                )
             case "take":
                 with suppress(OutOfStock):
                     await at.stock.adjust(AdjustBody("A", EAST, -1, "broken"), "olga")
@@ -202,7 +248,9 @@ async def test_low_stock_is_worked_out_from_the_ledger_as_it_was_told(seed: int,
     assert sorted(await rebuilt(url, at), key=str) == sorted(emitted, key=str)
 
 
-async def test_low_stock_of_a_product_that_was_changed_is_not_made_up(shop: tuple[str, Shop]) -> None:
+async def test_low_stock_of_a_product_that_was_changed_is_not_made_up(
+    shop: tuple[str, Shop],
+) -> None:
     url, at = shop
     await at.add("A", east=5, low_stock_threshold=0)
     await at.reserve("o1", ("A", 2))
@@ -220,7 +268,12 @@ async def test_an_order_whose_stock_is_ready_hears_of_it_again(shop: tuple[str, 
     await at.bring("A", 3)
     (emitted,) = [event for event in await outbox(at) if event[0] == "inventory.reservation_ready"]
     (again,) = await rebuilt(url, at)
-    assert [again[0], again[1], again[2], again[5]] == [emitted[0], emitted[1], emitted[2], emitted[5]]
+    assert [again[0], again[1], again[2], again[5]] == [
+        emitted[0],
+        emitted[1],
+        emitted[2],
+        emitted[5],
+    ]
 
 
 async def test_every_topic_is_replayed() -> None:

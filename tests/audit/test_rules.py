@@ -21,7 +21,9 @@ def first(table: str, status: str) -> str:
 COMPLETED, CONFIRMED_ONE = first("orders", "completed"), first("orders", "confirmed")
 CANCELLED, FAILED = first("orders", "cancelled"), first("orders", "failed")
 CAPTURED, DECLINED = first("payments", "captured"), first("payments", "declined")
-COMMITTED = "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
+COMMITTED = (
+    "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
+)
 SHELF = "sku = 'BENCH-00002'"
 WAITS = (
     "status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder', created_at = now(),"
@@ -39,8 +41,14 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         {"movements"},
         [("inventory", f"UPDATE movements SET on_hand_after = 5 WHERE {SHELF} AND seq = 1")],
     ),
-    "a unit vanishes": ({"stock"}, [("inventory", f"UPDATE stock SET on_hand = on_hand - 1 WHERE {SHELF}")]),
-    "a stock row vanishes": ({"stock"}, [("inventory", "DELETE FROM stock WHERE sku = 'BENCH-00999'")]),
+    "a unit vanishes": (
+        {"stock"},
+        [("inventory", f"UPDATE stock SET on_hand = on_hand - 1 WHERE {SHELF}")],
+    ),
+    "a stock row vanishes": (
+        {"stock"},
+        [("inventory", "DELETE FROM stock WHERE sku = 'BENCH-00999'")],
+    ),
     "more is promised than is there": (
         {"stock", "reserved"},
         [
@@ -161,7 +169,12 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
     ),
     "an order jumped": (
         {"order_history"},
-        [("orders", f"UPDATE order_events SET type = 'order.completed' WHERE version = 3 AND order_id = {COMPLETED}")],
+        [
+            (
+                "orders",
+                f"UPDATE order_events SET type = 'order.completed' WHERE version = 3 AND order_id = {COMPLETED}",
+            )
+        ],
     ),
     "an order moved without telling": (
         {"order_history", "reservations"},
@@ -183,7 +196,12 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
     ),
     "an order nobody drives": (
         {"unfinished"},
-        [("orders", f"UPDATE orders SET due_at = now() - interval '1 minute' WHERE id = {CONFIRMED_ONE}")],
+        [
+            (
+                "orders",
+                f"UPDATE orders SET due_at = now() - interval '1 minute' WHERE id = {CONFIRMED_ONE}",
+            )
+        ],
     ),
     "a payment without an outcome": (
         {"unfinished", "money", "payment_history"},
@@ -248,9 +266,13 @@ async def test_a_sound_past_is_found_sound_and_all_of_it_was_looked_at(past: Pas
     report = await look(past)
     assert broken(report) == set()
     checked = {verdict.rule: verdict.checked for verdict in report.verdicts}
-    assert checked["money"] == checked["captures"] == checked["ledger"] == checked["goods"] == ORDERS
+    assert (
+        checked["money"] == checked["captures"] == checked["ledger"] == checked["goods"] == ORDERS
+    )
     assert checked["movements"] > 2 * ORDERS
-    assert await past.value("inventory", "SELECT count(*) FROM reservations WHERE state = 'reserved'")
+    assert await past.value(
+        "inventory", "SELECT count(*) FROM reservations WHERE state = 'reserved'"
+    )
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS)
@@ -265,7 +287,9 @@ async def test_a_tampered_past_is_found_out(past: Past, tampering: str) -> None:
 
 
 async def test_a_second_capture_of_the_same_order_is_found(past: Past) -> None:
-    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    reference = await past.value(
+        "payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}"
+    )
     past.write(LedgerCharge(reference, ChargeStatus.CAPTURED, 1299, "USD", "card_ok"))
     report = await look(past)
     assert "captures" in broken(report)
@@ -282,18 +306,24 @@ async def test_money_at_the_provider_that_no_payment_knows_is_found(past: Past) 
 
 
 async def test_a_refund_only_the_provider_knows_is_found(past: Past) -> None:
-    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    reference = await past.value(
+        "payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}"
+    )
     past.write(LedgerRefund("refund-of-nobody", reference, 1))
     assert broken(await look(past)) == {"ledger"}
 
 
 async def test_a_charge_the_provider_does_not_have_is_found(past: Past) -> None:
-    await past.execute("payments", f"UPDATE payments SET provider_reference = 'elsewhere' WHERE id = {CAPTURED}")
+    await past.execute(
+        "payments", f"UPDATE payments SET provider_reference = 'elsewhere' WHERE id = {CAPTURED}"
+    )
     assert broken(await look(past)) == {"ledger"}
 
 
 async def test_a_server_that_does_not_sync_is_found(past: Past) -> None:
-    report = await inspect(past.sources, looks=1, rules=[rule for rule in RULES if rule.name == "durability"])
+    report = await inspect(
+        past.sources, looks=1, rules=[rule for rule in RULES if rule.name == "durability"]
+    )
     assert {v.subject for v in report.verdicts[0].violations} == {"fsync", "full_page_writes"}
     assert not report.sound
 
@@ -301,7 +331,8 @@ async def test_a_server_that_does_not_sync_is_found(past: Past) -> None:
 async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
     for service in ("orders", "inventory", "notifications"):
         await past.execute(
-            service, "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('here', '{}', 'odd', 1)"
+            service,
+            "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('here', '{}', 'odd', 1)",
         )
     report = await look(past)
     (verdict,) = [v for v in report.verdicts if v.rule == "dead_letters"]
@@ -312,7 +343,9 @@ async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
 async def give_back_by_hand(past: Past) -> str:
     """Refund 300 of a captured payment by hand; return the id of its order."""
     order_id = await past.value("payments", f"SELECT order_id FROM payments WHERE id = {CAPTURED}")
-    reference = await past.value("payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}")
+    reference = await past.value(
+        "payments", f"SELECT provider_reference FROM payments WHERE id = {CAPTURED}"
+    )
     past.write(LedgerRefund("refund-by-hand", reference, 300))
     await past.execute(
         "payments",
@@ -367,5 +400,7 @@ async def test_what_is_gone_at_the_next_look_was_no_violation(past: Past) -> Non
             yield charges
 
     sources = past.sources._replace(ledger=ledger)
-    report = await inspect(sources, rules=[rule for rule in RULES if rule.name in ("outbox", "money")])
+    report = await inspect(
+        sources, rules=[rule for rule in RULES if rule.name in ("outbox", "money")]
+    )
     assert (report.sound, looks) == (True, 2)

@@ -1,4 +1,6 @@
-"""A short benchmark with real programs: it ends with both ratios, a sound audit and no leftovers."""
+"""A short benchmark with real programs: it ends with both ratios, a sound audit and no
+leftovers.
+"""
 
 import shutil
 import subprocess
@@ -17,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "valerix.cli.main", "bench", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
 
 
 @pytest.fixture
@@ -30,7 +34,9 @@ def work_dir() -> Iterator[Path]:
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
 def test_a_quick_benchmark_ends_with_the_ratio_and_leaves_nothing_behind(work_dir: Path) -> None:
     out = work_dir / "out"
-    done = bench("--quick", "--rounds", "1", "--seconds", "2", "--out", str(out), "--work-dir", str(work_dir))
+    done = bench(
+        "--quick", "--rounds", "1", "--seconds", "2", "--out", str(out), "--work-dir", str(work_dir)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = results.read(out / "results.json")
     assert done.stdout.splitlines()[-2:] == [
@@ -69,7 +75,15 @@ def test_more_orders_than_the_disk_has_room_for_are_refused_at_once(work_dir: Pa
 @pytest.mark.full
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
 def test_a_benchmark_that_is_ended_takes_its_stack_along(work_dir: Path) -> None:
-    command = [sys.executable, "-m", "valerix.cli.main", "bench", "--quick", "--work-dir", str(work_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "valerix.cli.main",
+        "bench",
+        "--quick",
+        "--work-dir",
+        str(work_dir),
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert any("warming up" in line for line in running.stdout)

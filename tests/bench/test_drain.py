@@ -46,7 +46,9 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
         yield server
 
 
-async def test_events_and_messages_count_until_they_have_left(databases: dict[str, Connection]) -> None:
+async def test_events_and_messages_count_until_they_have_left(
+    databases: dict[str, Connection],
+) -> None:
     assert (await drain(databases, None, 0)).backlog == 0
     await databases["orders"].execute(OUTBOX_ROW)
     await databases["notifications"].execute(MESSAGE, timedelta(0))
@@ -55,7 +57,9 @@ async def test_events_and_messages_count_until_they_have_left(databases: dict[st
     assert (await drain(databases, None, 0)).backlog == 1
 
 
-async def test_a_message_for_the_next_hour_is_not_waited_for(databases: dict[str, Connection]) -> None:
+async def test_a_message_for_the_next_hour_is_not_waited_for(
+    databases: dict[str, Connection],
+) -> None:
     await databases["notifications"].execute(MESSAGE, timedelta(hours=1))
     assert (await drain(databases, None, 0)).backlog == 0
 
@@ -77,6 +81,8 @@ async def test_a_publication_counts_until_each_consumer_has_acknowledged_it(
 async def test_one_look_that_finds_nothing_does_not_end_a_drain() -> None:
     """A consumer may cause work in a place counted before: due orders, then the outbox."""
     orders = Counts(3, 0, *(0, 0), *(0, 1), *(0, 0), *(0, 0), *(9, 0))
-    databases = {name: cast("Connection", orders if name == "orders" else Counts(0)) for name in DATABASES}
+    databases = {
+        name: cast("Connection", orders if name == "orders" else Counts(0)) for name in DATABASES
+    }
     assert (await drain(databases, None, 60)).backlog == 0
     assert await orders.fetchval("") == 9

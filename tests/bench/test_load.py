@@ -10,7 +10,9 @@ import pytest
 from valerix.bench import load
 from valerix.bench.load import ORDERS_EACH, Load
 
-pytestmark = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt install wrk")
+pytestmark = pytest.mark.skipif(
+    shutil.which("wrk") is None, reason="wrk is missing: apt install wrk"
+)
 
 
 class RecordingServer:
@@ -37,7 +39,9 @@ class RecordingServer:
             port = server.sockets[0].getsockname()[1]
             names = [f"CUST-{number}" for number in range(load.customers_for(5_000, connections))]
             tokens = {name: f"token of {name}" for name in names}
-            return await load.send(Load(port, "run", connections, 1, 1, tokens=tokens, per_second=500))
+            return await load.send(
+                Load(port, "run", connections, 1, 1, tokens=tokens, per_second=500)
+            )
 
 
 async def test_four_of_five_orders_come_from_returning_customers() -> None:

@@ -12,7 +12,9 @@ from valerix.bench.profiling import NOTHING, Statement
 
 def test_a_report_names_every_cell_and_shows_its_plots(tmp_path: Path) -> None:
     found = made(
-        run("ceiling/32/uniform", 1000, 1.0), run("gateway/128/uniform", 700, 0.7), run("door/128/hot", 900, 0.9)
+        run("ceiling/32/uniform", 1000, 1.0),
+        run("gateway/128/uniform", 700, 0.7),
+        run("door/128/hot", 900, 0.9),
     )
     found.goals = goals.judge(found)
     file = report.write(found, tmp_path, {"orders": [("run (saga.py:60)", 0.25)]})
@@ -39,7 +41,9 @@ def test_a_report_leads_with_the_sustained_ratio_and_names_idle_work(tmp_path: P
     found.idle_ms = {"orders": 15.0, "psp": 1.0}
     found.goals = goals.judge(found)
     text = report.write(found, tmp_path, {}).read_text()
-    assert text.index("sustained orders/s over the ceiling") < text.index("burst orders/s over the ceiling")
+    assert text.index("sustained orders/s over the ceiling") < text.index(
+        "burst orders/s over the ceiling"
+    )
     assert "| range | 0.60 | 600 | 0.80 | 800 | 900 | 1,100 | 24,000 | 30 | 10.0 |" in text
     assert "80 % of the orders come from returning customers" in text
     assert "| all | 16.0 | 25 | 200 |" in text
@@ -55,7 +59,11 @@ def test_plots_hold_every_series_and_escape_names() -> None:
 
 def test_folded_stacks_are_summed_by_the_function_at_work() -> None:
     folded = "main (a.py:1);run (b.py:2) 30\nmain (a.py:1);run (b.py:2);wait (c.py:3) 60\nmain (a.py:1) 10\n"
-    assert profiling.hottest(folded) == [("wait (c.py:3)", 0.6), ("run (b.py:2)", 0.3), ("main (a.py:1)", 0.1)]
+    assert profiling.hottest(folded) == [
+        ("wait (c.py:3)", 0.6),
+        ("run (b.py:2)", 0.3),
+        ("main (a.py:1)", 0.1),
+    ]
 
 
 def test_statements_are_ranked_by_what_they_took_since_the_load_began() -> None:

@@ -16,12 +16,28 @@ from valerix.launcher.programs import Plan
 HERE = Environment(2, "a processor", 1024, "6.0", "3.11", "PostgreSQL 18", "ext4", 0.2, 0.1, {})
 
 
-def run(cell: str, per_second: float, ratio: float | None, p99: float = 10.0, cpu: float = 100.0) -> RunResult:
+def run(
+    cell: str, per_second: float, ratio: float | None, p99: float = 10.0, cpu: float = 100.0
+) -> RunResult:
     costs = Costs(
-        {"orders": cpu, "postgres: orders": cpu}, {"orders": 2.0}, {}, {}, 1000, 0, 0.1, {"orders: place": 8.0}
+        {"orders": cpu, "postgres: orders": cpu},
+        {"orders": 2.0},
+        {},
+        {},
+        1000,
+        0,
+        0.1,
+        {"orders: place": 8.0},
     )
     return RunResult(
-        cell, 1, per_second, ratio, LatencyQuantiles(1, 2, p99, 20), {"201": 100}, costs=costs, exhausted="the disk"
+        cell,
+        1,
+        per_second,
+        ratio,
+        LatencyQuantiles(1, 2, p99, 20),
+        {"201": 100},
+        costs=costs,
+        exhausted="the disk",
     )
 
 
@@ -34,7 +50,9 @@ def made(*runs: RunResult) -> Results:
 
 def test_a_cell_is_the_median_of_its_runs_and_counts_all_their_answers() -> None:
     cells = made(
-        run("door/32/uniform", 100, 0.5), run("door/32/uniform", 300, 0.9), run("door/32/uniform", 120, 0.6)
+        run("door/32/uniform", 100, 0.5),
+        run("door/32/uniform", 300, 0.9),
+        run("door/32/uniform", 120, 0.6),
     ).cells
     (cell,) = cells
     assert (cell.runs, cell.orders_per_second, cell.ratio) == (3, 120, 0.6)
@@ -43,7 +61,9 @@ def test_a_cell_is_the_median_of_its_runs_and_counts_all_their_answers() -> None
     assert cell.costs.total_us == 200
 
 
-def turn(number: int, orders: int, before: float, after: float, *, drain: float = 10.0, backlog: int = 0) -> RunResult:
+def turn(
+    number: int, orders: int, before: float, after: float, *, drain: float = 10.0, backlog: int = 0
+) -> RunResult:
     """Return a turn of 30 s with its ceilings."""
     measured = msgspec.structs.replace(
         run(turns.CELL, orders / 30, None),
@@ -59,13 +79,21 @@ def turn(number: int, orders: int, before: float, after: float, *, drain: float 
 
 def test_a_turn_is_over_the_mean_of_the_ceilings_around_it() -> None:
     measured = turn(1, 24_000, 900, 1100)
-    assert (measured.ratio, measured.sustained_per_second, measured.sustained_ratio) == (0.8, 600, 0.6)
+    assert (measured.ratio, measured.sustained_per_second, measured.sustained_ratio) == (
+        0.8,
+        600,
+        0.6,
+    )
     assert measured.ceilings == (900, 1100)
 
 
 def test_a_turn_whose_drain_did_not_end_has_no_sustained_figure() -> None:
     measured = turn(1, 24_000, 1000, 1000, backlog=7)
-    assert (measured.ratio, measured.sustained_per_second, measured.sustained_ratio) == (0.8, None, None)
+    assert (measured.ratio, measured.sustained_per_second, measured.sustained_ratio) == (
+        0.8,
+        None,
+        None,
+    )
     assert "sustainedRatio" not in turns.summarise([measured])
 
 
@@ -73,7 +101,10 @@ def test_the_headline_is_the_ratio_through_the_gateway_at_128_connections() -> N
     found = made(
         run("ceiling/32/uniform", 1000, 1.0),
         run("gateway/128/uniform", 700, 0.7),
-        *(turn(number, orders, 1000, 1000) for number, orders in ((1, 20_000), (2, 28_000), (3, 24_000))),
+        *(
+            turn(number, orders, 1000, 1000)
+            for number, orders in ((1, 20_000), (2, 28_000), (3, 24_000))
+        ),
     )
     assert goals.sustained_ratio(found) == 0.6
     assert goals.ceiling_ratio(found) == 0.8
@@ -85,7 +116,11 @@ def test_the_headline_is_the_ratio_through_the_gateway_at_128_connections() -> N
 
 
 def test_all_turns_are_shown_with_medians_and_ranges() -> None:
-    runs = [turn(1, 20_000, 1000, 1000), turn(2, 24_000, 1000, 1000, backlog=1), turn(3, 28_000, 1000, 1000)]
+    runs = [
+        turn(1, 20_000, 1000, 1000),
+        turn(2, 24_000, 1000, 1000, backlog=1),
+        turn(3, 28_000, 1000, 1000),
+    ]
     headings, *rows = turns.table(runs, turns.summarise(runs))
     column = headings.index("sustained ratio")
     assert [(row[0], row[column]) for row in rows] == [
@@ -119,7 +154,13 @@ def test_goals_are_met_missed_or_open() -> None:
     ("machine", "busy", "waits", "connections", "expected"),
     [
         (1.9, {"orders": 0.95, "psp": 0.3}, {}, 128, "the one core of orders"),
-        (1.95, {"orders": 0.6, "gateway": 0.7}, {}, 128, "the machine's 2 cores (most: gateway, 0.70)"),
+        (
+            1.95,
+            {"orders": 0.6, "gateway": 0.7},
+            {},
+            128,
+            "the machine's 2 cores (most: gateway, 0.70)",
+        ),
         (0.9, {"orders": 0.4}, {"orders: IO WalSync": 3.0}, 128, "the disk"),
         (0.9, {"orders": 0.4}, {"inventory: Lock transactionid": 5.0}, 128, "locks"),
         (0.5, {"orders": 0.2}, {}, 1, "nothing: 1 connections wait"),
@@ -149,7 +190,10 @@ def test_sustained_ratios_are_compared() -> None:
 
 def test_results_of_a_version_without_turns_are_compared_with_their_short_runs() -> None:
     before = results.read(Path(__file__).with_name("results-without-turns.json"))
-    changes = {change.what: change.before for change in comparison.compare(made(turn(1, 24_000, 1000, 1000)), before)}
+    changes = {
+        change.what: change.before
+        for change in comparison.compare(made(turn(1, 24_000, 1000, 1000)), before)
+    }
     short = before.find("gateway/128/uniform")
     assert short is not None
     assert changes["ratio"] == short.ratio
@@ -165,7 +209,9 @@ def test_results_are_read_back_as_they_were_written(tmp_path: Path) -> None:
         results.read(tmp_path / "other.json")
 
 
-async def test_an_audit_that_cannot_look_leaves_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_audit_that_cannot_look_leaves_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def inspect(_: object) -> None:
         raise asyncpg.DiskFullError("No space left on device")
 

@@ -16,7 +16,9 @@ from tests.browser.visitor import TIMEOUT_MS, Visitor
 from tests.support.stack import Stack
 
 HERE = Path(__file__).parent
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 Open = Callable[..., AbstractAsyncContextManager[Visitor]]
 
 
@@ -46,7 +48,9 @@ async def browser() -> AsyncIterator[Browser]:
         pytest.skip("no browser: install the package chromium")
     async with async_playwright() as playwright:
         # Chromium's own sandbox needs kernel features that containers and root do not have.
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=TIMEOUT_MS)
+        launched = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=TIMEOUT_MS
+        )
         yield launched
         await launched.close()
 

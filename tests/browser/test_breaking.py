@@ -42,11 +42,15 @@ async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_gree
         await inject(admin, Service="orders", Every="1", Delay="2500", Duration="300")
         await expect(admin.page.get_by_role("timer")).to_be_visible()
         await expect(admin.page.get_by_role("button", name="Stop all")).to_be_enabled()
-        await orders(stack, "SLOW-1", 12)  # enough to outweigh the quick orders of other tests in the window
+        await orders(
+            stack, "SLOW-1", 12
+        )  # enough to outweigh the quick orders of other tests in the window
         for window in (admin, operator_window):
             await expect(window.page.locator(".health")).to_contain_text("Slow")
             await expect(window.page.locator(".frame.is-bad")).to_be_visible()
-            await expect(window.page.locator(".banner")).to_contain_text("orders: every request waits 2500 ms")
+            await expect(window.page.locator(".banner")).to_contain_text(
+                "orders: every request waits 2500 ms"
+            )
         await expect(operator_window.page.locator(".banner").get_by_role("link")).to_have_count(0)
         assert await operator_window.accessibility_findings() == []
         await operator_window.shot("overview-slow")
@@ -54,16 +58,22 @@ async def test_a_gremlin_turns_the_header_red_on_every_page_and_stopping_it_gree
         await admin.page.get_by_role("button", name="Stop all").click()
         await expect(admin.page.get_by_text("No faults are active")).to_be_visible()
         await expect(operator_window.page.locator(".banner")).to_have_count(0)
-        await orders(stack, "SLOW-1", 60)  # so many quick ones outweigh the slow ones before the window has passed
+        await orders(
+            stack, "SLOW-1", 60
+        )  # so many quick ones outweigh the slow ones before the window has passed
         await expect(operator_window.page.locator(".health")).to_contain_text("Healthy")
         await expect(operator_window.page.locator(".frame.is-bad")).to_have_count(0)
         await expect(admin.page.get_by_role("table", name="Past faults")).to_contain_text("stopped")
         await admin.go("/metrics?minutes=5")
-        await expect(admin.page.get_by_role("table", name=re.compile("Faults injected"))).to_contain_text("2500 ms")
+        await expect(
+            admin.page.get_by_role("table", name=re.compile("Faults injected"))
+        ).to_contain_text("2500 ms")
         await admin.shot("metrics-after-chaos")
 
 
-async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stack: Stack, calm: None) -> None:
+async def test_a_cut_dependency_opens_the_breaker_on_the_map(
+    open_as: Open, stack: Stack, calm: None
+) -> None:
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, "CUT-1", 1000)
     async with open_as(ADMIN) as visitor:
@@ -82,7 +92,9 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await expect(page.locator(".summary")).to_contain_text("orders → inventory")
         await expect(page.locator(".frame.is-bad .health")).to_be_visible()
         await visitor.shot("map-breaker")
-        await page.get_by_role("link", name=re.compile("^Orders since .* cut off from inventory")).click()
+        await page.get_by_role(
+            "link", name=re.compile("^Orders since .* cut off from inventory")
+        ).click()
         await page.get_by_role("table", name="Orders").get_by_role("link").first.click()
         await expect(page.locator(".card", has_text="Faults during this order")).to_contain_text(
             "cut off from inventory"
@@ -95,7 +107,9 @@ async def test_a_cut_dependency_opens_the_breaker_on_the_map(open_as: Open, stac
         await expect(edge).to_have_attribute("data-state", "closed")
 
 
-async def test_a_crash_has_to_be_confirmed_by_typing_whom(open_as: Open, stack: Stack, calm: None) -> None:
+async def test_a_crash_has_to_be_confirmed_by_typing_whom(
+    open_as: Open, stack: Stack, calm: None
+) -> None:
     async with open_as(ADMIN) as visitor:
         page = visitor.page
         await visitor.go("/chaos?tab=crash")

@@ -83,7 +83,9 @@ async def test_sessions_are_listed_and_ended(open_as: Open, new_customer: NewCus
         await expect(page.get_by_text("Chrome on Linux").first).to_be_visible()
         await visitor.shot("customer")
         assert await visitor.accessibility_findings() == []
-        sign_out = page.get_by_role("dialog").get_by_role("button", name=re.compile("^Sign out Chrome"))
+        sign_out = page.get_by_role("dialog").get_by_role(
+            "button", name=re.compile("^Sign out Chrome")
+        )
         await expect(sign_out).to_have_count(3)
         await sign_out.first.click()
         await expect(sign_out).to_have_count(2)
@@ -97,7 +99,9 @@ async def test_sessions_are_listed_and_ended(open_as: Open, new_customer: NewCus
 async def test_only_administrators_see_accounts(open_as: Open) -> None:
     async with open_as(OPERATOR) as visitor:
         await visitor.go("/customers")
-        await expect(visitor.page.get_by_role("alert")).to_contain_text("This page needs the role admin")
+        await expect(visitor.page.get_by_role("alert")).to_contain_text(
+            "This page needs the role admin"
+        )
         await visitor.shot("forbidden")
         await expect(visitor.page.get_by_role("link", name="Customers")).to_have_count(0)
 
@@ -108,7 +112,9 @@ async def test_nobody_found_and_nothing_loaded(open_as: Open) -> None:
         await visitor.go("/customers?q=zzz")
         await page.get_by_role("button", name="Clear the filters").click()
         await expect(page.locator("tbody tr a").first).to_be_visible()
-        await visitor.answer("**/api/v1/users?*", 500, {"title": "It broke", "detail": "Why", "traceId": "e" * 32})
+        await visitor.answer(
+            "**/api/v1/users?*", 500, {"title": "It broke", "detail": "Why", "traceId": "e" * 32}
+        )
         await page.get_by_role("button", name="suspended only").click()
         await expect(page.get_by_role("alert")).to_contain_text("e" * 32)
 

@@ -15,7 +15,16 @@ from valerix.contracts.ids import new_id
 
 NAVIGATION = {
     ADA: ["New order", "Orders"],
-    OPERATOR: ["New order", "Overview", "Orders", "Inventory", "Payments", "System map", "Metrics", "Logs"],
+    OPERATOR: [
+        "New order",
+        "Overview",
+        "Orders",
+        "Inventory",
+        "Payments",
+        "System map",
+        "Metrics",
+        "Logs",
+    ],
     ADMIN: ["Overview", "Customers", "Audit", "Chaos"],
 }
 
@@ -57,7 +66,9 @@ async def test_who_tries_too_often_is_told_how_long_to_wait(open_as: Open) -> No
         await page.route(
             "**/api/v1/users/login",
             lambda route: route.fulfill(
-                status=429, json={"code": "rate_limited", "detail": "Too many"}, headers={"Retry-After": "40"}
+                status=429,
+                json={"code": "rate_limited", "detail": "Too many"},
+                headers={"Retry-After": "40"},
             ),
         )
         await page.get_by_label("E-mail").fill(ADA)
@@ -67,14 +78,18 @@ async def test_who_tries_too_often_is_told_how_long_to_wait(open_as: Open) -> No
         await expect(page.get_by_role("button", name=re.compile("Wait 0:[0-3]"))).to_be_disabled()
 
 
-async def test_an_ended_session_leads_back_to_the_page_that_was_left(open_as: Open, stack: Stack) -> None:
+async def test_an_ended_session_leads_back_to_the_page_that_was_left(
+    open_as: Open, stack: Stack
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/inventory?q=PROD-00")
         await expect(page.get_by_role("heading", name="Inventory", exact=True)).to_be_visible()
         await page.get_by_role("searchbox").focus()
         await visitor.api("POST", "/api/v1/users/logout")
-        await page.keyboard.type("3")  # into any element: perhaps the page has noticed the logout already
+        await page.keyboard.type(
+            "3"
+        )  # into any element: perhaps the page has noticed the logout already
         await expect(page.get_by_text("Your session has ended")).to_be_visible()
         await visitor.shot("session-ended")
         await page.get_by_label("E-mail").fill(OPERATOR)
@@ -103,7 +118,9 @@ async def test_a_renewal_that_another_page_has_begun_is_waited_for(open_as: Open
 
         async def other_page(url: str) -> None:
             await asyncio.sleep(0.5)
-            await visitor.context.request.post(url, headers={"X-CSRF-Token": cookies["valerix_csrf"]})
+            await visitor.context.request.post(
+                url, headers={"X-CSRF-Token": cookies["valerix_csrf"]}
+            )
 
         async def superseded(route: Route) -> None:
             elsewhere.append(asyncio.create_task(other_page(route.request.url)))
@@ -131,9 +148,12 @@ async def test_the_navigation_shows_what_the_role_may_see(open_as: Open, email: 
 
 
 @pytest.mark.parametrize(
-    ("email", "path", "role"), [(ADA, "/overview", "operator or admin"), (OPERATOR, "/chaos", "admin")]
+    ("email", "path", "role"),
+    [(ADA, "/overview", "operator or admin"), (OPERATOR, "/chaos", "admin")],
 )
-async def test_a_page_of_another_role_names_the_role_it_needs(open_as: Open, email: str, path: str, role: str) -> None:
+async def test_a_page_of_another_role_names_the_role_it_needs(
+    open_as: Open, email: str, path: str, role: str
+) -> None:
     async with open_as(email) as visitor:
         await visitor.go(path)
         await expect(visitor.page.get_by_role("alert")).to_contain_text(f"needs the role {role}")
@@ -166,7 +186,8 @@ async def test_the_first_load_is_small(open_as: Open) -> None:
         await client.send("Network.enable")
         sizes: dict[str, float] = {}
         client.on(
-            "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]})
+            "Network.loadingFinished",
+            lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}),
         )
         await visitor.go("/")
         await expect(visitor.page.get_by_role("button", name="Create order")).to_be_visible()
@@ -202,7 +223,11 @@ async def test_an_account_is_made_and_kept_by_its_owner(open_as: Open) -> None:
         await visitor.go("/")
         await page.get_by_role("link", name="Create an account").click()
         email = f"lena-{new_id()}@shop.example"
-        for label, text in (("Name", "Lena"), ("E-mail", email), ("Password", "several unrelated words")):
+        for label, text in (
+            ("Name", "Lena"),
+            ("E-mail", email),
+            ("Password", "several unrelated words"),
+        ):
             await page.get_by_label(label).fill(text)
         await visitor.shot("register")
         assert await visitor.accessibility_findings() == []
@@ -230,7 +255,11 @@ async def test_an_account_is_made_and_kept_by_its_owner(open_as: Open) -> None:
 
 async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> None:
     """As in the demo, where administrators see the link."""
-    account = {"name": "Nora", "email": f"nora-{new_id()}@shop.example", "password": "orbital mechanics"}
+    account = {
+        "name": "Nora",
+        "email": f"nora-{new_id()}@shop.example",
+        "password": "orbital mechanics",
+    }
     async with stack.api(None) as api:
         made = (await api.post("/api/v1/users/register", account)).json
     async with open_as(None) as visitor:
@@ -240,7 +269,9 @@ async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> 
         await page.get_by_label("E-mail").fill(account["email"])
         await visitor.shot("forgot-password")
         await page.get_by_role("button", name="Send the link").click()
-        await expect(page.get_by_role("status")).to_contain_text("an e-mail with a link is on its way")
+        await expect(page.get_by_role("status")).to_contain_text(
+            "an e-mail with a link is on its way"
+        )
 
         await page.goto(await _link(stack, made["customerId"], "reset_password"))
         await expect(page).to_have_url(re.compile(r"/console/reset-password$"))
@@ -259,7 +290,9 @@ async def test_a_forgotten_password_is_set_anew(open_as: Open, stack: Stack) -> 
 
         await page.goto(await _link(stack, made["customerId"], "confirm_email"))
         await page.get_by_role("button", name="Confirm the address").click()
-        await expect(page.get_by_role("alert")).to_contain_text("used before, or is older than 30 minutes")
+        await expect(page.get_by_role("alert")).to_contain_text(
+            "used before, or is older than 30 minutes"
+        )
 
 
 async def _link(stack: Stack, customer: str, template: str) -> str:

@@ -23,7 +23,8 @@ async def killed(stack: Stack, *names: str) -> None:
     async def back() -> bool:
         processes = stack.state["processes"]
         return all(
-            processes[name]["healthy"] and processes[name]["identity"]["pid"] != pid for name, pid in before.items()
+            processes[name]["healthy"] and processes[name]["identity"]["pid"] != pid
+            for name, pid in before.items()
         )
 
     await eventually(back, 90)
@@ -38,7 +39,9 @@ async def live(visitor: Visitor) -> None:
     [("notifications", "notifications-2"), ("console", "console-2"), ("gateway",)],
     ids=["hub", "console", "gateway"],
 )
-async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stack, names: tuple[str, ...]) -> None:
+async def test_it_reconnects_and_keeps_what_was_typed(
+    open_as: Open, stack: Stack, names: tuple[str, ...]
+) -> None:
     sku = f"LOSE-{names[0].upper()}"
     await stocked(stack, sku, 10)
     async with open_as(OPERATOR) as visitor:
@@ -54,7 +57,9 @@ async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stac
                 .observe(document, {subtree: true, childList: true, attributes: true})
         }""")
         await killed(stack, *names)
-        await eventually(lambda: page.evaluate("lost"))  # perhaps for less time than between two polls
+        await eventually(
+            lambda: page.evaluate("lost")
+        )  # perhaps for less time than between two polls
         await live(visitor)
         await expect(page.get_by_label("Customer number")).to_have_value("CUST-00")
         await expect(page.get_by_label("Quantity")).to_have_value("2")
@@ -63,7 +68,9 @@ async def test_it_reconnects_and_keeps_what_was_typed(open_as: Open, stack: Stac
         await expect(toast(page, "Order confirmed", sku)).to_be_visible()
 
 
-async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack, new_customer: NewCustomer) -> None:
+async def test_what_happened_meanwhile_is_told_once(
+    open_as: Open, stack: Stack, new_customer: NewCustomer
+) -> None:
     await stocked(stack, "ONCE-1", 10)
     customer = await new_customer()
     async with open_as(customer.email) as visitor:
@@ -94,14 +101,18 @@ async def test_what_happened_meanwhile_is_told_once(open_as: Open, stack: Stack,
         assert sorted(shown) == sorted(["Order confirmed", "Order shipped", "Order delivered"] * 2)
 
 
-async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(open_as: Open) -> None:
+async def test_a_page_that_was_opened_offline_appears_when_the_network_is_back(
+    open_as: Open,
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/")
         await live(visitor)
         await visitor.context.set_offline(True)
         await page.get_by_role("link", name="Payments").click()
-        await expect(page.get_by_text("The page could not be loaded. Trying again automatically.")).to_be_visible()
+        await expect(
+            page.get_by_text("The page could not be loaded. Trying again automatically.")
+        ).to_be_visible()
         assert await visitor.accessibility_findings() == []
         await visitor.context.set_offline(False)
         await expect(page.get_by_role("searchbox", name="Search payments")).to_be_visible()
@@ -115,7 +126,9 @@ async def test_without_the_server_it_says_how_old_the_data_is_and_goes_on_by_its
         await visitor.go("/map")
         await expect(page.locator("[data-node=orders]")).to_be_visible()
         with stack.kept_down("gateway"):
-            await expect(page.locator(".connection")).to_have_text(re.compile(r"Reconnecting.*data \d+ s old"))
+            await expect(page.locator(".connection")).to_have_text(
+                re.compile(r"Reconnecting.*data \d+ s old")
+            )
             await expect(page.locator("[data-node=orders]")).to_be_visible()
             assert await visitor.accessibility_findings() == []
             await visitor.shot("offline")

@@ -49,7 +49,9 @@ async def test_an_operator_finds_one_among_ten_thousand(open_as: Open, many: lis
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
-async def test_an_operator_finds_orders_by_the_name_of_the_customer(open_as: Open, many: list[Made]) -> None:
+async def test_an_operator_finds_orders_by_the_name_of_the_customer(
+    open_as: Open, many: list[Made]
+) -> None:
     async with open_as(OPERATOR) as visitor:
         await visitor.go("/orders?q=grace+hopper")
         await expect(visitor.page.locator(ROWS)).to_have_count(50)
@@ -75,18 +77,24 @@ async def test_the_way_back_leads_to_where_one_was(open_as: Open, many: list[Mad
 
 
 async def test_filters_and_place_survive_a_reload(open_as: Open, many: list[Made]) -> None:
-    failed = [order.id for order in many if order.status == "failed" and order.customer == "CUST-009"]
+    failed = [
+        order.id for order in many if order.status == "failed" and order.customer == "CUST-009"
+    ]
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/orders?q=CUST-009")
         await page.get_by_role("button", name="failed", exact=True).click()
-        await expect(page.get_by_role("tab", name="These filters")).to_have_attribute("aria-selected", "true")
+        await expect(page.get_by_role("tab", name="These filters")).to_have_attribute(
+            "aria-selected", "true"
+        )
         await expect(page.locator(ROWS).first).to_contain_text(short(failed[0]))
         await page.get_by_role("button", name="Next").click()
         await expect(page.locator(ROWS).first).to_contain_text(short(failed[50]))
         await page.reload()
         await expect(page.locator(ROWS).first).to_contain_text(short(failed[50]))
-        await expect(page.get_by_role("button", name="failed", exact=True)).to_have_attribute("aria-pressed", "true")
+        await expect(page.get_by_role("button", name="failed", exact=True)).to_have_attribute(
+            "aria-pressed", "true"
+        )
         await page.get_by_role("button", name="First page").click()
         await expect(page.locator(ROWS).first).to_contain_text(short(failed[0]))
         await page.get_by_role("tab", name="Completed").click()
@@ -95,7 +103,9 @@ async def test_filters_and_place_survive_a_reload(open_as: Open, many: list[Made
         await expect(page.locator(ROWS).first).to_contain_text("failed")
 
 
-async def test_a_view_is_kept_under_its_name_and_forgotten_again(open_as: Open, many: list[Made]) -> None:
+async def test_a_view_is_kept_under_its_name_and_forgotten_again(
+    open_as: Open, many: list[Made]
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/orders?q=CUST-004&status=failed")
@@ -113,7 +123,9 @@ async def test_a_view_is_kept_under_its_name_and_forgotten_again(open_as: Open, 
         await expect(tab).to_have_count(0)
 
 
-async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(open_as: Open, stack: Stack) -> None:
+async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(
+    open_as: Open, stack: Stack
+) -> None:
     sku = f"FRESH-{uuid4().hex[:6]}"
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, sku, 10)
@@ -135,7 +147,9 @@ async def test_new_orders_wait_in_a_bar_while_shown_ones_change_in_place(open_as
         await expect(bar).to_have_count(0)
 
 
-async def test_nothing_found_says_what_can_be_searched_and_names_products(open_as: Open, many: list[Made]) -> None:
+async def test_nothing_found_says_what_can_be_searched_and_names_products(
+    open_as: Open, many: list[Made]
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/orders?q=ThinkPad")
@@ -163,7 +177,9 @@ async def test_a_held_order_is_retried_once_there_is_stock(open_as: Open, stack:
             await visitor.go(f"/orders/{held}")
             await expect(page.get_by_text("Retry it once there is stock")).to_be_visible()
             await expect(page.get_by_text(NASTY)).to_be_visible()
-            await expect(page.get_by_label("Steps of this order")).to_contain_text(f"{sku}: 3 wanted, 1 left")
+            await expect(page.get_by_label("Steps of this order")).to_contain_text(
+                f"{sku}: 3 wanted, 1 left"
+            )
             await visitor.shot("order-held")
             await page.get_by_role("button", name="Retry now").click()
             await expect(page.get_by_role("alert")).to_contain_text("Insufficient stock")
@@ -194,7 +210,9 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         await visitor.go(f"/orders/{held}")
         cancel = page.get_by_role("button", name="Cancel order")
         await cancel.click()
-        await expect(page.get_by_role("dialog")).to_be_visible()  # until then, the key has no effect
+        await expect(
+            page.get_by_role("dialog")
+        ).to_be_visible()  # until then, the key has no effect
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("dialog")).to_have_count(0)
         await expect(cancel).to_be_focused()
@@ -226,7 +244,9 @@ async def test_a_long_history_is_shown_a_page_at_a_time(open_as: Open, stack: St
         await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
 
 
-async def test_a_customer_sees_their_own_orders_and_nobody_elses(open_as: Open, stack: Stack) -> None:
+async def test_a_customer_sees_their_own_orders_and_nobody_elses(
+    open_as: Open, stack: Stack
+) -> None:
     async with stack.api(ADA) as ada, stack.api(GRACE) as grace:
         hers = (await place(ada, {"PROD-007": 1})).json["id"]
         other = (await place(grace, {"PROD-007": 1}, "CUST-002")).json["id"]
@@ -240,14 +260,18 @@ async def test_a_customer_sees_their_own_orders_and_nobody_elses(open_as: Open, 
         await expect(page.get_by_text("There is no such order")).to_be_visible()
 
 
-async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, many: list[Made]) -> None:
+async def test_pages_say_when_they_load_and_why_they_could_not(
+    open_as: Open, many: list[Made]
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         shown = asyncio.Event()
 
         async def late(route: Route) -> None:
             await shown.wait()
-            await route.fulfill(status=500, json=problem(500), content_type="application/problem+json")
+            await route.fulfill(
+                status=500, json=problem(500), content_type="application/problem+json"
+            )
 
         await page.route("**/api/v1/orders?*", late)
         await page.clock.install()
@@ -263,7 +287,9 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
         await page.unroute("**/api/v1/orders?*")
         await page.get_by_role("button", name="Try again").click()
         await expect(page.locator(ROWS)).to_have_count(50)
-        await visitor.answer("**/api/v1/orders?*", 403, problem(403) | {"detail": "This needs the role operator"})
+        await visitor.answer(
+            "**/api/v1/orders?*", 403, problem(403) | {"detail": "This needs the role operator"}
+        )
         await page.get_by_role("button", name="Refresh").click()
         await expect(page.get_by_text("This needs the role operator")).to_be_visible()
         await expect(page.locator(ROWS)).to_have_count(50)
@@ -277,7 +303,13 @@ async def test_pages_say_when_they_load_and_why_they_could_not(open_as: Open, ma
 
 
 def problem(status: int) -> dict[str, Any]:
-    return {"title": "It broke", "status": status, "detail": "The disk is full", "code": "x", "traceId": "a" * 32}
+    return {
+        "title": "It broke",
+        "status": status,
+        "detail": "The disk is full",
+        "code": "x",
+        "traceId": "a" * 32,
+    }
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -285,8 +317,14 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(
     open_as: Open, stack: Stack, many: list[Made], theme: str
 ) -> None:
     async with stack.api(OPERATOR) as operator:
-        declined = (await place(operator, {"PROD-007": 1}, paymentMethod="card_declined")).json["order"]["id"]
-    places = {"orders": "/orders", "none": "/orders?q=zzz", "order": f"/orders/{declined}?events=full"}
+        declined = (await place(operator, {"PROD-007": 1}, paymentMethod="card_declined")).json[
+            "order"
+        ]["id"]
+    places = {
+        "orders": "/orders",
+        "none": "/orders?q=zzz",
+        "order": f"/orders/{declined}?events=full",
+    }
     async with open_as(OPERATOR, theme=theme) as visitor:
         for name, path in places.items():
             await visitor.go(path)
@@ -300,7 +338,9 @@ async def test_axe_finds_nothing_and_a_telephone_has_room(
         await visitor.page.emulate_media(media="print")
         await expect(visitor.page.locator(".top")).to_be_hidden()
         await expect(visitor.page.locator(".waterfall")).to_be_visible()
-        await expect(visitor.page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+        await expect(visitor.page.locator("body")).to_have_css(
+            "background-color", "rgb(255, 255, 255)"
+        )
 
 
 async def test_dialogs_are_accessible_in_both_themes(open_as: Open, stack: Stack) -> None:

@@ -30,7 +30,9 @@ async def delivered(stack: Stack, price: int = 5000) -> dict[str, str]:
     async with stack.api(ADA) as ada:
 
         async def arrived() -> bool:
-            return bool((await ada.get(f"/api/v1/orders/{order['id']}")).json["status"] == "completed")
+            return bool(
+                (await ada.get(f"/api/v1/orders/{order['id']}")).json["status"] == "completed"
+            )
 
         await eventually(arrived)
     return order
@@ -44,10 +46,16 @@ async def test_a_partial_refund_is_capped_at_what_is_left(open_as: Open, stack: 
         await page.get_by_role("button", name="Refund").click()
         amount = page.get_by_label("Amount in USD")
         await expect(amount).to_have_value("50.00")
-        for text, said in (("50.01", "At most $50.00"), ("1.234", "Enter an amount"), ("0", "Enter an amount")):
+        for text, said in (
+            ("50.01", "At most $50.00"),
+            ("1.234", "Enter an amount"),
+            ("0", "Enter an amount"),
+        ):
             await amount.fill(text)
             await expect(page.get_by_text(said)).to_be_visible()
-            await expect(page.get_by_role("dialog").get_by_role("button", name="Refund")).to_be_disabled()
+            await expect(
+                page.get_by_role("dialog").get_by_role("button", name="Refund")
+            ).to_be_disabled()
         await amount.fill("12.34")
         await page.get_by_label("Reason").fill(NASTY)
         await visitor.shot("refund")
@@ -63,19 +71,29 @@ async def test_a_partial_refund_is_capped_at_what_is_left(open_as: Open, stack: 
         await page.get_by_label("Reason").fill("the rest")
         await page.get_by_role("button", name="Refund $37.66").click()
         await expect(page.get_by_role("button", name="Refund")).to_have_count(0)
-        assert (await visitor.api("GET", f"/api/v1/payments/order/{order['id']}"))["status"] == "refunded"
+        assert (await visitor.api("GET", f"/api/v1/payments/order/{order['id']}"))[
+            "status"
+        ] == "refunded"
 
 
-async def test_the_money_of_an_order_that_has_not_shipped_goes_back_by_cancelling(open_as: Open, stack: Stack) -> None:
+async def test_the_money_of_an_order_that_has_not_shipped_goes_back_by_cancelling(
+    open_as: Open, stack: Stack
+) -> None:
     order = await paid(stack)
-    await stack.rows("orders", "UPDATE orders SET status = 'processing', due_at = NULL WHERE id = $1", order["id"])
+    await stack.rows(
+        "orders",
+        "UPDATE orders SET status = 'processing', due_at = NULL WHERE id = $1",
+        order["id"],
+    )
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go(f"/orders/{order['id']}")
         await page.get_by_role("button", name="Refund").click()
         await page.get_by_label("Reason").fill("all of it")
         await expect(page.get_by_text("cancel the order instead")).to_be_visible()
-        await expect(page.get_by_role("dialog").get_by_role("button", name="Refund")).to_be_disabled()
+        await expect(
+            page.get_by_role("dialog").get_by_role("button", name="Refund")
+        ).to_be_disabled()
         await page.get_by_label("Amount in USD").fill("49.99")
         await page.get_by_role("button", name="Refund $49.99").click()
         await expect(page.get_by_text("$49.99 refunded")).to_be_visible()
@@ -131,8 +149,12 @@ async def test_payments_are_found_and_shown_beside_the_list(open_as: Open, stack
 async def test_a_payment_nobody_knows_and_a_reader_who_may_not(open_as: Open) -> None:
     async with open_as(OPERATOR) as visitor:
         await visitor.go("/payments?payment=nothing")
-        await expect(visitor.page.get_by_role("alert")).to_contain_text("There is no payment with this id")
-        await visitor.answer("**/api/v1/payments?*", 500, {"title": "It broke", "detail": "Why", "traceId": "d" * 32})
+        await expect(visitor.page.get_by_role("alert")).to_contain_text(
+            "There is no payment with this id"
+        )
+        await visitor.answer(
+            "**/api/v1/payments?*", 500, {"title": "It broke", "detail": "Why", "traceId": "d" * 32}
+        )
         await visitor.go("/payments")
         await expect(visitor.page.get_by_role("alert")).to_contain_text("d" * 32)
     async with open_as(ADA) as visitor:
@@ -141,7 +163,9 @@ async def test_a_payment_nobody_knows_and_a_reader_who_may_not(open_as: Open) ->
 
 
 @pytest.mark.parametrize("theme", THEMES)
-async def test_axe_finds_nothing_and_a_telephone_has_room(open_as: Open, stack: Stack, theme: str) -> None:
+async def test_axe_finds_nothing_and_a_telephone_has_room(
+    open_as: Open, stack: Stack, theme: str
+) -> None:
     order = await paid(stack)
     async with open_as(OPERATOR, theme=theme) as visitor:
         await visitor.go("/payments")

@@ -38,7 +38,12 @@ class Scene(NamedTuple):
 
     async def restocked(self) -> None:
         async with self.stack.api(OPERATOR) as operator:
-            body = {"productId": self.sku, "warehouseId": "WH-EAST", "delta": 90, "reason": "delivery"}
+            body = {
+                "productId": self.sku,
+                "warehouseId": "WH-EAST",
+                "delta": 90,
+                "reason": "delivery",
+            }
             assert (await operator.post("/api/v1/inventory/adjust", body)).status == 200
 
 
@@ -129,9 +134,12 @@ OF_CUSTOMERS = ("place", "retry", "cancel")
 
 @pytest.mark.parametrize("first", ["answer", "event"])
 @pytest.mark.parametrize(
-    ("role", "deed"), [("customer", deed) for deed in OF_CUSTOMERS] + [("operator", deed) for deed in DEEDS]
+    ("role", "deed"),
+    [("customer", deed) for deed in OF_CUSTOMERS] + [("operator", deed) for deed in DEEDS],
 )
-async def test_one_toast_whichever_comes_first(open_as: Open, scene: Scene, role: str, deed: str, first: str) -> None:
+async def test_one_toast_whichever_comes_first(
+    open_as: Open, scene: Scene, role: str, deed: str, first: str
+) -> None:
     start, act, call, event, toast = DEEDS[deed]
     path = await start(scene)
     about = path.removeprefix("/orders/") if path.startswith("/orders/") else scene.sku
@@ -163,14 +171,20 @@ async def test_an_order_of_a_customer_is_followed_whichever_comes_first(
         hold = race.events_held() if first == "answer" else race.answers_held("POST", ORDERS)
         async with hold:
             await order(scene, visitor.page)
-            await (race.answered("POST") if first == "answer" else race.received("order.completed", scene.sku))
+            await (
+                race.answered("POST")
+                if first == "answer"
+                else race.received("order.completed", scene.sku)
+            )
         activity = visitor.page.get_by_role("list", name="Activity")
         for step in ("confirmed", "shipped", "completed"):
             await expect(activity.get_by_text(f"Order {step}")).to_have_count(1)
         await expect(visitor.page.locator(".outcome")).to_have_attribute("data-state", "completed")
 
 
-async def test_an_order_event_that_overtakes_the_list_is_not_undone_by_it(open_as: Open, scene: Scene) -> None:
+async def test_an_order_event_that_overtakes_the_list_is_not_undone_by_it(
+    open_as: Open, scene: Scene
+) -> None:
     order_id = await scene.placed(99)
     async with open_as(OPERATOR) as visitor:
         race = await Race.prepare(visitor)
@@ -183,7 +197,9 @@ async def test_an_order_event_that_overtakes_the_list_is_not_undone_by_it(open_a
         await expect(visitor.page.locator(ROWS)).to_contain_text("cancelled")
 
 
-async def test_a_movement_that_overtakes_the_stock_is_not_undone_by_it(open_as: Open, scene: Scene) -> None:
+async def test_a_movement_that_overtakes_the_stock_is_not_undone_by_it(
+    open_as: Open, scene: Scene
+) -> None:
     async with open_as(OPERATOR) as visitor:
         race = await Race.prepare(visitor)
         async with race.answers_held("GET", "**/api/v1/inventory?*") as answered:

@@ -59,10 +59,14 @@ async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of
         await expect(toast(second, "Order confirmed", "BROWSE-1")).to_be_visible()
         outcome = ada.page.locator(".outcome")
         await expect(outcome.locator("code")).to_have_text(re.compile("^[0-9a-f-]{36}$"))
-        await expect(ada.page.locator("tr", has_text="BROWSE-1").locator("td.num").nth(1)).to_have_text("4")
+        await expect(
+            ada.page.locator("tr", has_text="BROWSE-1").locator("td.num").nth(1)
+        ).to_have_text("4")
         await ada.shot("shop-confirmed")
         await expect(outcome).to_have_attribute("data-state", "completed")
-        await expect(ada.page.get_by_role("list", name="Activity")).to_contain_text("Order completed")
+        await expect(ada.page.get_by_role("list", name="Activity")).to_contain_text(
+            "Order completed"
+        )
         await outcome.get_by_role("link", name="Timeline").click()
         await expect(ada.page.get_by_role("heading", level=1)).to_be_visible()
         await ada.shot("order-timeline")
@@ -70,7 +74,9 @@ async def test_an_order_is_confirmed_by_push_and_seen_to_its_end_in_every_tab_of
         await expect(grace.page.locator("body")).not_to_contain_text("BROWSE-1")
 
 
-async def test_a_declined_payment_fails_with_its_reason_and_stays_said(open_as: Open, stack: Stack) -> None:
+async def test_a_declined_payment_fails_with_its_reason_and_stays_said(
+    open_as: Open, stack: Stack
+) -> None:
     await stocked(stack, "BROWSE-2", 5)
     async with open_as(ADA) as visitor:
         await visitor.page.clock.install()
@@ -85,7 +91,9 @@ async def test_a_declined_payment_fails_with_its_reason_and_stays_said(open_as: 
         await expect(failed).to_have_count(0)
 
 
-async def test_the_quantity_is_capped_and_what_is_out_of_stock_cannot_be_chosen(open_as: Open, stack: Stack) -> None:
+async def test_the_quantity_is_capped_and_what_is_out_of_stock_cannot_be_chosen(
+    open_as: Open, stack: Stack
+) -> None:
     await stocked(stack, "BROWSE-3", 2)
     async with open_as(ADA) as visitor:
         page = visitor.page
@@ -158,7 +166,9 @@ async def test_a_submission_without_an_answer_is_repeated_under_its_key_and_is_o
         assert len((await operator.get("/api/v1/orders?productId=BROWSE-5")).json["items"]) == 1
 
 
-async def test_while_it_is_submitted_it_cannot_be_submitted_again(open_as: Open, stack: Stack) -> None:
+async def test_while_it_is_submitted_it_cannot_be_submitted_again(
+    open_as: Open, stack: Stack
+) -> None:
     await stocked(stack, "BROWSE-6", 5)
     hold = asyncio.Event()
 
@@ -176,7 +186,9 @@ async def test_while_it_is_submitted_it_cannot_be_submitted_again(open_as: Open,
         await expect(visitor.page.locator(".outcome code")).to_be_visible()
 
 
-async def test_an_operator_orders_for_a_customer_and_a_refusal_names_its_trace(open_as: Open, stack: Stack) -> None:
+async def test_an_operator_orders_for_a_customer_and_a_refusal_names_its_trace(
+    open_as: Open, stack: Stack
+) -> None:
     await stocked(stack, "BROWSE-7", 5)
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
@@ -232,7 +244,9 @@ async def test_what_is_typed_is_shown_as_text(open_as: Open) -> None:
         await page.get_by_role("button", name=re.compile("^Choose Dell XPS")).click()
         await page.get_by_label("Customer number").fill(NASTY[:50])
         await page.get_by_role("button", name="Create order").click()
-        await expect(page.locator(".outcome")).to_have_attribute("data-state", re.compile("refused|failed"))
+        await expect(page.locator(".outcome")).to_have_attribute(
+            "data-state", re.compile("refused|failed")
+        )
         await visitor.go(f"/logs?q={NASTY}&trace={NASTY}")
         await expect(page.get_by_role("heading", name="Logs")).to_be_visible()
         assert "taken" not in await page.title()
@@ -243,7 +257,9 @@ async def test_what_is_typed_is_shown_as_text(open_as: Open) -> None:
 async def test_the_shop_is_accessible_and_fits_a_telephone(open_as: Open, theme: str) -> None:
     async with open_as(ADA, theme=theme, size=PHONE) as visitor:
         await visitor.go("/")
-        await expect(visitor.page.get_by_role("button", name=re.compile("^Choose")).first).to_be_visible()
+        await expect(
+            visitor.page.get_by_role("button", name=re.compile("^Choose")).first
+        ).to_be_visible()
         assert await visitor.accessibility_findings() == []
         assert await visitor.off_screen() == []
         await visitor.shot(f"shop-{theme}-phone")
@@ -271,7 +287,12 @@ async def test_loading_empty_error_and_offline_each_say_what_they_are(open_as: O
         hold.set()
         await expect(page.locator(".skeleton")).to_have_count(0)
         await page.unroute_all(behavior="ignoreErrors")
-        document = {"title": "Temporarily unavailable", "status": 503, "detail": "Too busy", "traceId": "c" * 32}
+        document = {
+            "title": "Temporarily unavailable",
+            "status": 503,
+            "detail": "Too busy",
+            "traceId": "c" * 32,
+        }
         answers = await visitor.answer("**/api/v1/products*", 503, document)
         await page.reload()
         alert = page.get_by_role("alert").first

@@ -17,7 +17,9 @@ def new_sku(begin: str) -> str:
     return f"{begin}-{uuid4().hex[:6]}"
 
 
-async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(open_as: Open, stack: Stack) -> None:
+async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(
+    open_as: Open, stack: Stack
+) -> None:
     async with stack.api(OPERATOR) as operator:
         sku = new_sku("ADJUST")
         await new_product(operator, sku, 10)
@@ -41,7 +43,9 @@ async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(
         await page.get_by_role("button", name="Adjust", exact=True).click()
         await expect(page.get_by_text(f"Test {sku}: 4 on hand in WH-EAST")).to_be_visible()
         await expect(adjust).to_be_focused()
-        await expect(page.locator("tr.first-of-item")).to_contain_text(re.compile("out of stock", re.IGNORECASE))
+        await expect(page.locator("tr.first-of-item")).to_contain_text(
+            re.compile("out of stock", re.IGNORECASE)
+        )
         await page.get_by_role("button", name=f"Movements of Test {sku}").click()
         await expect(page.locator(".movements > li").first).to_contain_text(NASTY)
         await expect(page.locator(".movements > li").first).to_contain_text("6 on hand")
@@ -51,12 +55,19 @@ async def test_stock_is_adjusted_with_a_reason_and_never_below_what_is_reserved(
         await expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-async def test_a_refused_adjustment_says_why_and_keeps_what_was_typed(open_as: Open, stack: Stack) -> None:
+async def test_a_refused_adjustment_says_why_and_keeps_what_was_typed(
+    open_as: Open, stack: Stack
+) -> None:
     async with open_as(OPERATOR) as visitor:
         page = visitor.page
         await visitor.go("/inventory?q=PROD-010")
         await page.get_by_role("button", name=re.compile("^Adjust")).click()
-        document = {"title": "Busy", "status": 503, "detail": "Too many changes", "traceId": "b" * 32}
+        document = {
+            "title": "Busy",
+            "status": 503,
+            "detail": "Too many changes",
+            "traceId": "b" * 32,
+        }
         await visitor.answer("**/api/v1/inventory/adjust", 503, document)
         await page.get_by_label("Units more or fewer").fill("+2")
         await page.get_by_label("Reason").fill("counted")
@@ -66,11 +77,17 @@ async def test_a_refused_adjustment_says_why_and_keeps_what_was_typed(open_as: O
         await expect(page.get_by_label("Reason")).to_have_value("counted")
 
 
-async def test_low_stock_is_announced_and_can_be_looked_at_alone(open_as: Open, stack: Stack) -> None:
+async def test_low_stock_is_announced_and_can_be_looked_at_alone(
+    open_as: Open, stack: Stack
+) -> None:
     async with stack.api(OPERATOR) as operator:
         sku = new_sku("LOW")
         await new_product(operator, sku, 3)
-        body = {"name": "Low one", "price": {"amountMinor": 100, "currency": "USD"}, "lowStockThreshold": 2}
+        body = {
+            "name": "Low one",
+            "price": {"amountMinor": 100, "currency": "USD"},
+            "lowStockThreshold": 2,
+        }
         assert (await operator.call("PUT", f"/api/v1/products/{sku}", body)).status == 200
     async with open_as(OPERATOR) as visitor, stack.api(ADA) as ada:
         page = visitor.page
@@ -83,10 +100,14 @@ async def test_low_stock_is_announced_and_can_be_looked_at_alone(open_as: Open, 
         await expect(page.locator(".notice strong")).not_to_have_text(before)
         await page.get_by_role("button", name="Show them").click()
         await expect(page).to_have_url(re.compile(r"\?low=1$"))
-        await expect(page.locator("tr.first-of-item").first).to_contain_text(re.compile("low stock|out of stock"))
+        await expect(page.locator("tr.first-of-item").first).to_contain_text(
+            re.compile("low stock|out of stock")
+        )
         await visitor.shot("stock-low")
         await page.reload()
-        await expect(page.get_by_role("button", name="Low stock only")).to_have_attribute("aria-pressed", "true")
+        await expect(page.get_by_role("button", name="Low stock only")).to_have_attribute(
+            "aria-pressed", "true"
+        )
 
 
 async def test_the_long_ledger_comes_page_by_page(open_as: Open, stack: Stack) -> None:
@@ -112,7 +133,12 @@ async def test_every_state_of_the_page_can_be_reached(open_as: Open) -> None:
         await expect(page.get_by_text("No product matches")).to_be_visible()
         await page.get_by_role("button", name="Clear the filters").click()
         await expect(page.locator("tr.first-of-item").first).to_be_visible()
-        document = {"title": "It broke", "status": 500, "detail": "The disk is full", "traceId": "c" * 32}
+        document = {
+            "title": "It broke",
+            "status": 500,
+            "detail": "The disk is full",
+            "traceId": "c" * 32,
+        }
         await visitor.answer("**/api/v1/inventory?*", 500, document)
         await page.reload()
         await expect(page.get_by_role("alert")).to_contain_text("The disk is full")

@@ -36,8 +36,12 @@ async def test_the_overview_counts_what_is_ordered(open_as: Open, stack: Stack) 
         await orders(stack, "COUNT-1", 3)
         figure = visitor.page.locator(".figure", has_text="Orders / min").locator(".figure-value")
         await expect(figure).to_have_text(re.compile("[1-9]"))
-        await expect(visitor.page.get_by_role("table", name="Latest orders")).to_contain_text("Test COUNT-1")
-        await expect(visitor.page.get_by_role("img", name=re.compile("^Requests .* now"))).to_be_visible()
+        await expect(visitor.page.get_by_role("table", name="Latest orders")).to_contain_text(
+            "Test COUNT-1"
+        )
+        await expect(
+            visitor.page.get_by_role("img", name=re.compile("^Requests .* now"))
+        ).to_be_visible()
         await visitor.shot("overview")
 
 
@@ -57,9 +61,13 @@ async def test_the_map_shows_every_process_and_its_copies(open_as: Open, stack: 
             "console",
         ):
             await expect(page.locator(f"[data-node={name}]")).to_have_attribute("data-status", "ok")
-        await expect(page.locator("[data-node=console]")).to_contain_text("\N{MULTIPLICATION SIGN}2")
+        await expect(page.locator("[data-node=console]")).to_contain_text(
+            "\N{MULTIPLICATION SIGN}2"
+        )
         for call in ("payments-orders", "inventory-orders"):
-            await expect(page.locator(f"[data-edge={call}]")).to_have_attribute("data-state", "closed")
+            await expect(page.locator(f"[data-edge={call}]")).to_have_attribute(
+                "data-state", "closed"
+            )
         node = page.locator("[data-node=inventory]")
         await node.focus()
         await page.keyboard.press("Enter")
@@ -81,7 +89,9 @@ async def test_a_trace_leads_from_the_log_to_its_order(open_as: Open, stack: Sta
         page = visitor.page
         await visitor.go("/logs")
         await page.get_by_role("searchbox", name="Text or trace id").fill(trace)
-        await expect(page).to_have_url(re.compile(f"trace={trace}"))  # until then all lines are shown
+        await expect(page).to_have_url(
+            re.compile(f"trace={trace}")
+        )  # until then all lines are shown
         await expect(page.locator(".log li").first).to_contain_text("/api/v1/orders")
         await visitor.shot("logs-trace")
         await page.get_by_role("link", name=re.compile("^Order of this trace")).click()
@@ -107,7 +117,9 @@ async def test_logs_are_filtered_paused_and_told_when_nothing_matches(open_as: O
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_page_is_accessible_and_fits_a_telephone(open_as: Open, path: str, theme: str) -> None:
+async def test_every_page_is_accessible_and_fits_a_telephone(
+    open_as: Open, path: str, theme: str
+) -> None:
     async with open_as(ADMIN, theme=theme) as visitor:
         page = visitor.page
         await visitor.go(path)
@@ -131,10 +143,17 @@ async def test_every_page_is_accessible_and_fits_a_telephone(open_as: Open, path
         ("/chaos", "**/api/v1/chaos"),
     ],
 )
-async def test_loading_error_and_forbidden_each_say_what_they_are(open_as: Open, path: str, call: str) -> None:
+async def test_loading_error_and_forbidden_each_say_what_they_are(
+    open_as: Open, path: str, call: str
+) -> None:
     async with open_as(ADMIN) as visitor:
         page = visitor.page
-        document = {"title": "Temporarily unavailable", "status": 503, "detail": "Too busy", "traceId": "d" * 32}
+        document = {
+            "title": "Temporarily unavailable",
+            "status": 503,
+            "detail": "Too busy",
+            "traceId": "d" * 32,
+        }
         answers = await visitor.answer(call, 503, document)
         await visitor.go(path)
         alert = page.get_by_role("alert")
@@ -144,7 +163,12 @@ async def test_loading_error_and_forbidden_each_say_what_they_are(open_as: Open,
         async with answers.held():  # some pages retry by themselves, too
             await alert.get_by_role("button", name="Try again").click()
             answers.become(
-                403, {"title": "Not allowed", "status": 403, "detail": "This route requires one of the roles: x"}
+                403,
+                {
+                    "title": "Not allowed",
+                    "status": 403,
+                    "detail": "This route requires one of the roles: x",
+                },
             )
         await expect(page.get_by_text("Your role has no access")).to_be_visible()
         await page.unroute_all(behavior="ignoreErrors")

@@ -53,7 +53,9 @@ class Answers:
     async def give(self, route: Route) -> None:
         await self._go_on.wait()
         if self._status:
-            await route.fulfill(status=self._status, json=self._document, content_type="application/problem+json")
+            await route.fulfill(
+                status=self._status, json=self._document, content_type="application/problem+json"
+            )
         else:
             await route.continue_()
 
@@ -99,7 +101,9 @@ class Visitor:
         context.set_default_timeout(TIMEOUT_MS)
         try:
             page, _, _ = await asyncio.gather(
-                context.new_page(), context.add_init_script(WATCH_POLICY), sign_in(context, stack, email)
+                context.new_page(),
+                context.add_init_script(WATCH_POLICY),
+                sign_in(context, stack, email),
             )
             visitor = cls(page, stack)
             yield visitor
@@ -124,7 +128,9 @@ class Visitor:
 
     async def api(self, method: str, path: str, body: object = None) -> Any:
         """Call the public API with this visitor's session, without the pages."""
-        csrf = next((c["value"] for c in await self.context.cookies() if c["name"] == "valerix_csrf"), "")
+        csrf = next(
+            (c["value"] for c in await self.context.cookies() if c["name"] == "valerix_csrf"), ""
+        )
         answer = await self.context.request.fetch(
             self.stack.url + path, method=method, data=body, headers={"X-CSRF-Token": csrf}
         )
@@ -147,7 +153,9 @@ class Visitor:
         """Accessibility violations that axe finds on the shown page."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text())
-        await self.page.evaluate(NEXT_FRAME)  # a theme that was just changed is in no colour half-way
+        await self.page.evaluate(
+            NEXT_FRAME
+        )  # a theme that was just changed is in no colour half-way
         found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{violation['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -161,7 +169,9 @@ class Visitor:
         The document comes first, if it is wider than the window.
         """
         await self.page.evaluate(NEXT_FRAME)  # the page adapts to its window
-        found: list[str] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
+        found: list[
+            str
+        ] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
                 "main button, main a, main td, main th, main input, main select, main [data-node], header *")]
             .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
             .filter((one) => (one === document.documentElement ? one.scrollWidth
@@ -172,7 +182,9 @@ class Visitor:
     def _listen(self, message: ConsoleMessage) -> None:
         # A refused call is shown on the page; the browser's own message about it is no script
         # error.
-        if message.type == "error" and not message.text.startswith(("Failed to load resource", "WebSocket connection")):
+        if message.type == "error" and not message.text.startswith(
+            ("Failed to load resource", "WebSocket connection")
+        ):
             self.faults.append(message.text)
 
 

@@ -42,4 +42,6 @@ async def child(
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]), "hang" in sys.argv[5:]))
+    asyncio.run(
+        run(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]), "hang" in sys.argv[5:])
+    )

@@ -37,7 +37,9 @@ async def test_what_is_published_arrives_once_and_in_order(bus: Bus, topic: str)
     assert {delivery.attempt for delivery in received.deliveries} == {1}
 
 
-async def test_publications_in_flight_at_once_keep_the_order_of_the_calls(bus: Bus, topic: str) -> None:
+async def test_publications_in_flight_at_once_keep_the_order_of_the_calls(
+    bus: Bus, topic: str
+) -> None:
     await bus.declare([topic], ["reader"])
     await asyncio.gather(*(bus.publish(messages(topic, number)) for number in range(100)))
     async with consuming(bus, "reader", topic) as received:
@@ -71,8 +73,13 @@ async def test_one_consumer_follows_many_topics(bus: Bus, topic: str) -> None:
         assert [each for each in received.ids if each.startswith(one)] == ids(one, 1, 2)
 
 
-async def test_a_consumer_may_come_before_its_publisher(bus: Bus, broker: Broker, topic: str) -> None:
-    async with consuming(bus, "reader", topic) as received, open_bus(broker.url, "test-2") as publisher:
+async def test_a_consumer_may_come_before_its_publisher(
+    bus: Bus, broker: Broker, topic: str
+) -> None:
+    async with (
+        consuming(bus, "reader", topic) as received,
+        open_bus(broker.url, "test-2") as publisher,
+    ):
         await publisher.declare([topic], ["reader"])
         await publisher.publish(messages(topic, 1))
         await received.at_least(1)
@@ -111,7 +118,9 @@ async def test_what_was_not_acknowledged_goes_to_the_next_consumer(bus: Bus, top
     assert received.ids == ids(topic, 1, 2, 3)
 
 
-async def test_of_two_processes_one_is_active_until_it_closes(bus: Bus, broker: Broker, topic: str) -> None:
+async def test_of_two_processes_one_is_active_until_it_closes(
+    bus: Bus, broker: Broker, topic: str
+) -> None:
     await bus.declare([topic], ["reader"])
     async with open_bus(broker.url, "test-2") as other, consuming(bus, "reader", topic) as active:
         await bus.publish(messages(topic, 1))
@@ -120,7 +129,10 @@ async def test_of_two_processes_one_is_active_until_it_closes(bus: Bus, broker: 
             await bus.publish(messages(topic, *range(2, 50)))
             await active.at_least(49)
             assert not standby.ids
-    async with open_bus(broker.url, "test-2") as other, consuming(other, "reader", topic) as standby:
+    async with (
+        open_bus(broker.url, "test-2") as other,
+        consuming(other, "reader", topic) as standby,
+    ):
         await bus.publish(messages(topic, 50))
         await standby.at_least(1)
     assert active.ids == ids(topic, *range(1, 50))
@@ -186,7 +198,9 @@ async def test_an_outage_is_told_and_survived(bus: Bus, broker: Broker, topic: s
         assert list(dict.fromkeys(each.ids)) == ids(topic, 1, 2, 3, 4)
 
 
-async def test_a_bus_may_be_opened_and_followed_before_its_broker_runs(broker: Broker, topic: str) -> None:
+async def test_a_bus_may_be_opened_and_followed_before_its_broker_runs(
+    broker: Broker, topic: str
+) -> None:
     broker.kill()
     async with open_bus(broker.url, "early") as bus, consuming(bus, "reader", topic) as received:
         with pytest.raises(BusUnavailable):

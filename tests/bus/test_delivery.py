@@ -13,7 +13,9 @@ from valerix.chassis.messaging.bus.delivery import handled, until_one_ends
 TIMEOUT_SECONDS = 60
 
 
-async def test_a_handler_that_a_library_cancels_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handler_that_a_library_cancels_is_called_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(delivery, "pauses", lambda: iter([0, 0]))
     calls = 0
 

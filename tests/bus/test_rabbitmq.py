@@ -45,7 +45,9 @@ async def test_a_message_nobody_is_declared_for_is_refused(bus: Bus, topic: str)
     await bus.publish(messages(topic, 1))
 
 
-async def test_a_deleted_queue_is_declared_again(bus: Bus, server: AbstractConnection, topic: str) -> None:
+async def test_a_deleted_queue_is_declared_again(
+    bus: Bus, server: AbstractConnection, topic: str
+) -> None:
     async with consuming(bus, "reader", topic) as received:
         await bus.declare([topic], ["reader"])
         await bus.publish(messages(topic, 1))
@@ -118,14 +120,22 @@ async def test_who_is_told_to_end_ends() -> None:
 
 
 @pytest.mark.full
-async def test_all_that_was_published_arrives_when_there_is_room_again_on_the_brokers_disk(topic: str) -> None:
+async def test_all_that_was_published_arrives_when_there_is_room_again_on_the_brokers_disk(
+    topic: str,
+) -> None:
     """The full disk crashes the log of the quorum queues: the broker refuses until its restart."""
     if not brokers.rabbitmq_is_installed():
         pytest.skip(f"needs Debian's package {brokers.PACKAGE}")
     published = 0
-    with mounted(DISK_BYTES) as disk, contextlib.closing(brokers.RabbitServer(disk / "rabbitmq")) as server:
+    with (
+        mounted(DISK_BYTES) as disk,
+        contextlib.closing(brokers.RabbitServer(disk / "rabbitmq")) as server,
+    ):
         server.start()
-        async with open_bus(server.url, "test-1") as bus, consuming(bus, "reader", topic) as received:
+        async with (
+            open_bus(server.url, "test-1") as bus,
+            consuming(bus, "reader", topic) as received,
+        ):
             await bus.declare([topic], ["reader"])
             with filled(disk), pytest.raises(BusUnavailable):
                 while True:

@@ -33,7 +33,9 @@ async def test_a_stream_is_trimmed_to_what_is_needed(bus: Bus, server: Redis, to
         await received.at_least(1000)
         await asyncio.sleep(1.1)
         await bus.publish(messages(topic, 1000))
-        assert await server.xlen(f"bus:{topic}") == 1001, "the sleeping consumer still needs all of them"
+        assert await server.xlen(f"bus:{topic}") == 1001, (
+            "the sleeping consumer still needs all of them"
+        )
         async with consuming(bus, "sleeper", topic) as sleeper:
             await sleeper.at_least(1001)
             await acknowledged(server, topic, "sleeper")
@@ -69,7 +71,9 @@ async def test_a_server_that_forgot_everything_goes_on(bus: Bus, server: Redis, 
     assert sleeper.ids == ids(topic, 2, 3, 4)
 
 
-async def test_a_full_server_refuses_and_consumers_make_room(bus: Bus, server: Redis, topic: str) -> None:
+async def test_a_full_server_refuses_and_consumers_make_room(
+    bus: Bus, server: Redis, topic: str
+) -> None:
     await bus.declare([topic], ["reader"])
     used = (await server.info("memory"))["used_memory"]
     await server.config_set("maxmemory", used + 5_000_000)

@@ -42,8 +42,12 @@ async def relayed(database: Database, bus: Recorder) -> list[dict[str, Any]]:
     return [event for message in bus.published for event in msgspec.json.decode(message.body)]
 
 
-@pytest.mark.parametrize(("outcome", "expected"), [(True, [("it.changed", "olga", {"n": 1})]), (False, [])])
-async def test_only_a_change_is_an_act(database: Database, outcome: bool, expected: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "expected"), [(True, [("it.changed", "olga", {"n": 1})]), (False, [])]
+)
+async def test_only_a_change_is_an_act(
+    database: Database, outcome: bool, expected: list[Any]
+) -> None:
     async def change() -> bool:
         return outcome
 
@@ -76,7 +80,9 @@ async def test_what_a_customer_does_is_no_act() -> None:
     assert acts.detailed(None, n=1) is None
 
 
-async def test_an_act_leaves_once_without_its_address_and_stays_on_record(database: Database) -> None:
+async def test_an_act_leaves_once_without_its_address_and_stays_on_record(
+    database: Database,
+) -> None:
     async with database.connection() as tx:
         await acts.record(tx, acts.act_of(OLGA, "it.changed", "it", n=1))
     (event,) = await relayed(database, bus := Recorder())
@@ -91,7 +97,9 @@ async def test_an_act_leaves_once_without_its_address_and_stays_on_record(databa
     }
     assert OLGA.trace_id in event["traceparent"]
     assert OLGA.address not in bus.published[0].body.decode()
-    assert [(message.topic, message.id) for message in bus.published] == [("acts", "acts-payments-1")]
+    assert [(message.topic, message.id) for message in bus.published] == [
+        ("acts", "acts-payments-1")
+    ]
     assert len(await on_record(database)) == 1
 
 
@@ -99,7 +107,9 @@ async def test_addresses_are_forgotten_after_a_year(database: Database) -> None:
     async with database.connection() as tx:
         for name in ("old", "new"):
             await acts.record(tx, acts.act_of(OLGA, name, "it"))
-        await tx.execute("UPDATE acts SET occurred_at = now() - interval '367 days' WHERE act = 'old'")
+        await tx.execute(
+            "UPDATE acts SET occurred_at = now() - interval '367 days' WHERE act = 'old'"
+        )
         await ACTS.forget_addresses(tx)
         found = {act.act: act.address for act in await acts.list_acts(tx, ["it"])}
     assert found == {"old": None, "new": OLGA.address}

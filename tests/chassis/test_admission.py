@@ -53,7 +53,14 @@ def test_one_too_many_is_shed_but_never_who_looks_after_it() -> None:
     admission.in_flight = 11
     assert not admits(admission, PUBLIC)
     assert admission.shed == 1
-    for path in ("/health", "/ready", "/metrics", "/health/deep", "/api/v1/resilience", "/api/v1/chaos"):
+    for path in (
+        "/health",
+        "/ready",
+        "/metrics",
+        "/health/deep",
+        "/api/v1/resilience",
+        "/api/v1/chaos",
+    ):
         assert admits(admission, path)
 
 

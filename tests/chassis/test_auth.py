@@ -37,7 +37,13 @@ class House:
         return TokenIssuer(file)
 
     def person(self, **changes: Any) -> str:
-        given = {"subject": "u1", "role": "customer", "audience": "valerix", "ttl_seconds": 60, "owner_id": "CUST-001"}
+        given = {
+            "subject": "u1",
+            "role": "customer",
+            "audience": "valerix",
+            "ttl_seconds": 60,
+            "owner_id": "CUST-001",
+        }
         return self.users.issue(**{**given, **changes})
 
     def refuses(self, token: str | None) -> None:
@@ -53,9 +59,14 @@ def house(tmp_path: Path) -> House:
 def forge(house: House, claims: dict[str, Any] | None = None, **header: Any) -> str:
     """A correctly signed token of the users' key, with other claims or headers."""
     original = jwt.decode(house.person(), options={"verify_signature": False})
-    merged = {name: value for name, value in {**original, **(claims or {})}.items() if value is not None}
+    merged = {
+        name: value for name, value in {**original, **(claims or {})}.items() if value is not None
+    }
     return jwt.encode(
-        merged, house.users._key, algorithm="EdDSA", headers={"kid": house.users.kid, "typ": "at+jwt", **header}
+        merged,
+        house.users._key,
+        algorithm="EdDSA",
+        headers={"kid": house.users.kid, "typ": "at+jwt", **header},
     )
 
 
@@ -79,7 +90,9 @@ def test_a_token_seen_before_still_expires(house: House) -> None:
 
 def test_a_service_key_cannot_make_an_administrator(house: House) -> None:
     for role in ("admin", "operator", "customer"):
-        house.refuses(house.payments.issue(subject="x", role=role, audience="valerix", ttl_seconds=60))
+        house.refuses(
+            house.payments.issue(subject="x", role=role, audience="valerix", ttl_seconds=60)
+        )
 
 
 def test_the_peoples_key_cannot_make_a_service(house: House) -> None:
@@ -91,7 +104,9 @@ def test_a_service_key_cannot_make_another_service(house: House) -> None:
     assert house.verifier.verify(
         f"Bearer {house.payments.issue(subject='valerix:payments', role=role, audience=audience, ttl_seconds=60)}"
     )
-    house.refuses(house.payments.issue(subject="valerix:orders", role=role, audience=audience, ttl_seconds=60))
+    house.refuses(
+        house.payments.issue(subject="valerix:orders", role=role, audience=audience, ttl_seconds=60)
+    )
 
 
 def test_a_service_token_is_no_browsers(house: House) -> None:
@@ -100,7 +115,10 @@ def test_a_service_token_is_no_browsers(house: House) -> None:
 
 
 def test_no_token_lives_longer_than_ten_minutes(house: House) -> None:
-    for issuer, key in ((house.users, house.person()), (house.payments, house.payments.for_service("orders"))):
+    for issuer, key in (
+        (house.users, house.person()),
+        (house.payments, house.payments.for_service("orders")),
+    ):
         claims = jwt.decode(key, options={"verify_signature": False})
         for seconds, taken in ((600, True), (601, False)):
             longer = claims | {"exp": claims["iat"] + seconds}
@@ -167,7 +185,9 @@ def test_wrong_headers_are_refused(house: House) -> None:
     house.refuses(forge(house, kid=house.payments.kid))
 
 
-def test_the_correctly_forged_one_is_accepted_so_the_refusals_above_mean_something(house: House) -> None:
+def test_the_correctly_forged_one_is_accepted_so_the_refusals_above_mean_something(
+    house: House,
+) -> None:
     assert house.verifier.verify(f"Bearer {forge(house)}").subject == "u1"
 
 
@@ -183,7 +203,11 @@ def test_a_key_in_the_header_is_not_looked_at(house: House, tmp_path: Path) -> N
 def test_other_algorithms_are_refused(house: House) -> None:
     claims = jwt.decode(house.person(), options={"verify_signature": False})
     headers = {"kid": house.users.kid, "typ": "at+jwt"}
-    house.refuses(jwt.encode(claims, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers=headers))
+    house.refuses(
+        jwt.encode(
+            claims, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers=headers
+        )
+    )
     public_bytes = base64.urlsafe_b64decode(house.public[0]["x"] + "=")
     house.refuses(jwt.encode(claims, public_bytes, algorithm="HS256", headers=headers))
     house.refuses(jwt.encode(claims, "", algorithm="none", headers=headers))
@@ -200,7 +224,8 @@ def test_tampering_is_noticed(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "authorization", [None, "", "Bearer", "Bearer ", "Basic dTpw", "Bearer " + "x" * 5000, "Bearer a.b.c"]
+    "authorization",
+    [None, "", "Bearer", "Bearer ", "Basic dTpw", "Bearer " + "x" * 5000, "Bearer a.b.c"],
 )
 def test_whatever_is_no_token_is_refused(house: House, authorization: str | None) -> None:
     with pytest.raises(Unauthenticated):
@@ -209,7 +234,10 @@ def test_whatever_is_no_token_is_refused(house: House, authorization: str | None
 
 def test_a_new_key_in_the_file_is_trusted_without_a_restart(house: House) -> None:
     newcomer = house.add("valerix:worker")
-    assert house.verifier.verify(f"Bearer {newcomer.for_service('orders')}").subject == "valerix:worker"
+    assert (
+        house.verifier.verify(f"Bearer {newcomer.for_service('orders')}").subject
+        == "valerix:worker"
+    )
 
 
 # --- sessions, browsers, and the person that a service acts for
@@ -233,10 +261,20 @@ def test_tokens_of_an_ended_session_are_refused_though_they_were_seen_before(hou
 def test_a_cookie_reads_and_changes_only_with_the_csrf_token(house: House) -> None:
     headers = cookie(house.person(session_id="s1", csrf="known to our pages"))
     assert house.verifier.authenticate(headers, "GET").subject == "u1"
-    for sent in ({}, {b"x-csrf-token": b""}, {b"x-csrf-token": b"known"}, {b"x-csrf-token": b"\xff"}):
+    for sent in (
+        {},
+        {b"x-csrf-token": b""},
+        {b"x-csrf-token": b"known"},
+        {b"x-csrf-token": b"\xff"},
+    ):
         with pytest.raises(CsrfTokenMissing):
             house.verifier.authenticate(headers | sent, "POST")
-    assert house.verifier.authenticate(headers | {b"x-csrf-token": b"known to our pages"}, "POST").subject == "u1"
+    assert (
+        house.verifier.authenticate(
+            headers | {b"x-csrf-token": b"known to our pages"}, "POST"
+        ).subject
+        == "u1"
+    )
 
 
 def test_a_programs_token_changes_nothing_by_cookie(house: House) -> None:
@@ -255,7 +293,10 @@ def test_a_bad_bearer_token_is_not_made_good_by_a_cookie(house: House) -> None:
 
 
 def acting(house: House, service: str, person: str) -> Principal:
-    headers = {b"authorization": f"Bearer {service}".encode(), b"valerix-on-behalf-of": person.encode()}
+    headers = {
+        b"authorization": f"Bearer {service}".encode(),
+        b"valerix-on-behalf-of": person.encode(),
+    }
     return house.verifier.authenticate(headers, "POST")
 
 
@@ -267,7 +308,9 @@ def test_a_service_says_for_whom_it_acts_and_only_their_own_token_proves_it(hous
     assert principal.on_behalf_of.subject == "u1"
     for word in ("u1", "", forge(house, {"exp": 1}), house.payments.for_service("orders")):
         assert acting(house, service, word).on_behalf_of is None
-    assert acting(house, house.person(), house.person(subject="u2")).on_behalf_of is None, "people act for themselves"
+    assert acting(house, house.person(), house.person(subject="u2")).on_behalf_of is None, (
+        "people act for themselves"
+    )
 
 
 def test_the_token_of_a_person_is_kept_for_calls_to_other_services(house: House) -> None:

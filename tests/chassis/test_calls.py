@@ -11,7 +11,15 @@ from tests.chassis.test_http_client import ANSWER, Body, read_request
 from tests.support.workers import free_port
 from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.calls.breaker import CLOSED, HALF_OPEN, OPEN
-from valerix.chassis.calls.client import Attempt, BreakerOpen, HttpClient, NotSent, OutcomeUnknown, Refused, Withheld
+from valerix.chassis.calls.client import (
+    Attempt,
+    BreakerOpen,
+    HttpClient,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Withheld,
+)
 from valerix.chassis.calls.policy import Policy
 
 QUICK = Policy(timeout_seconds=5.0, backoff_seconds=0.001, open_seconds=0.05)
@@ -170,7 +178,9 @@ async def test_more_calls_than_allowed_wait_and_give_up_unsent() -> None:
         first = asyncio.create_task(call(client, Deadline.after(60)))
         while server.requests == 0:
             await asyncio.sleep(0.001)
-        others = await asyncio.gather(*(call(client, Deadline.after(0.2)) for _ in range(2)), return_exceptions=True)
+        others = await asyncio.gather(
+            *(call(client, Deadline.after(0.2)) for _ in range(2)), return_exceptions=True
+        )
         assert [type(failure) for failure in others] == [Withheld, Withheld]
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -178,7 +188,9 @@ async def test_more_calls_than_allowed_wait_and_give_up_unsent() -> None:
 
 
 async def test_health_is_asked_whatever_the_breaker_says() -> None:
-    async with HttpClient.open("other", [f"http://127.0.0.1:{free_port()}"], replace(QUICK, open_seconds=60)) as client:
+    async with HttpClient.open(
+        "other", [f"http://127.0.0.1:{free_port()}"], replace(QUICK, open_seconds=60)
+    ) as client:
         await fail(client, 2)
         assert client.breaker.state == OPEN
         with pytest.raises(NotSent, match="cannot be connected to"):

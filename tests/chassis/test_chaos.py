@@ -42,7 +42,12 @@ def service(identities: Identities, audit: Process) -> Iterator[Process]:
     """The simplest service of the platform: the payment provider."""
     ledger = identities.folder / "ledger"
     with running(
-        "psp", identities, psp_secret=SECRET, ledger_file=ledger, chaos="enabled", users_url=audit.url
+        "psp",
+        identities,
+        psp_secret=SECRET,
+        ledger_file=ledger,
+        chaos="enabled",
+        users_url=audit.url,
     ) as process:
         yield process
 
@@ -62,7 +67,12 @@ async def inject(admin: Api, kind: str, **fault: Any) -> dict[str, Any]:
 
 
 async def charge(api: Api, reference: str | None = None, method: str = "card_ok") -> Answer:
-    body = {"reference": reference or new_id(), "amountMinor": 1000, "currency": "USD", "method": method}
+    body = {
+        "reference": reference or new_id(),
+        "amountMinor": 1000,
+        "currency": "USD",
+        "method": method,
+    }
     return await api.call("POST", "/v1/charges", body, token=SECRET)
 
 
@@ -88,21 +98,34 @@ async def within(seconds: float, call: Any) -> bool:
 @pytest.mark.parametrize(("method", "path"), [("GET", CHAOS), ("PUT", CHAOS), ("DELETE", CHAOS)])
 @pytest.mark.parametrize("suffix", ["", "/all"])
 @pytest.mark.parametrize(
-    ("caller", "status"), [(None, 401), ("customer", 403), ("operator", 403), ("service", 403), ("admin", 200)]
+    ("caller", "status"),
+    [(None, 401), ("customer", 403), ("operator", 403), ("service", 403), ("admin", 200)],
 )
 async def test_only_administrators_inject_faults(
-    service: Process, identities: Identities, method: str, path: str, suffix: str, caller: str | None, status: int
+    service: Process,
+    identities: Identities,
+    method: str,
+    path: str,
+    suffix: str,
+    caller: str | None,
+    status: int,
 ) -> None:
     if method == "PUT" and suffix:
         return
-    token = identities.service("orders", "psp") if caller == "service" else caller and identities.person(caller)
+    token = (
+        identities.service("orders", "psp")
+        if caller == "service"
+        else caller and identities.person(caller)
+    )
     body = {"kind": "cut", "dependency": "nobody"} if method == "PUT" else None
     async with Api.open(service.url) as api:
         answer = await api.call(method, path + suffix, body, token=token)
     assert answer.status == (400 if (status, method) == (200, "PUT") else status)
 
 
-async def test_nobody_injects_faults_where_that_is_not_enabled(tmp_path: Path, identities: Identities) -> None:
+async def test_nobody_injects_faults_where_that_is_not_enabled(
+    tmp_path: Path, identities: Identities
+) -> None:
     with running("psp", identities, psp_secret=SECRET, ledger_file=tmp_path / "ledger") as service:
         async with Api.open(service.url, identities.person("admin")) as admin:
             answers = [
@@ -129,7 +152,9 @@ async def test_nobody_injects_faults_where_that_is_not_enabled(tmp_path: Path, i
     ],
     ids=str,
 )
-async def test_a_fault_that_makes_no_sense_names_the_field(admin: Api, body: dict[str, Any], pointer: str) -> None:
+async def test_a_fault_that_makes_no_sense_names_the_field(
+    admin: Api, body: dict[str, Any], pointer: str
+) -> None:
     answer = await admin.call("PUT", CHAOS, body)
     assert answer.status == 400, answer.body
     assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
@@ -142,7 +167,8 @@ async def test_a_fault_that_makes_no_sense_names_the_field(admin: Api, body: dic
 async def on_record(database: str, actor: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(database)
     rows = await connection.fetch(
-        "SELECT action, service, subject, role, address, details FROM audit WHERE actor = $1 ORDER BY id", actor
+        "SELECT action, service, subject, role, address, details FROM audit WHERE actor = $1 ORDER BY id",
+        actor,
     )
     await connection.close()
     return [(*row[:5], json.loads(row["details"])) for row in rows]
@@ -156,11 +182,20 @@ async def test_who_injects_and_ends_a_fault_is_in_the_audit(
     async with Api.open(url, identities.person("admin", subject=person)) as ann:
         state = await inject(ann, "gremlin", every=1_000_000)
         assert (await ann.call("DELETE", CHAOS)).status == 200
-        assert (await ann.call("DELETE", CHAOS)).status == 200, "no fault is left to end, so there is no act"
+        assert (await ann.call("DELETE", CHAOS)).status == 200, (
+            "no fault is left to end, so there is no act"
+        )
     (armed, ended) = await on_record(database, person)
     assert armed[:5] == ("chaos.armed", target, target, "admin", "127.0.0.1")
     assert (armed[5]["kind"], armed[5]["every"]) == ("gremlin", 1_000_000)
-    assert ended == ("chaos.ended", target, target, "admin", "127.0.0.1", {"faults": [state["active"][0]["id"]]})
+    assert ended == (
+        "chaos.ended",
+        target,
+        target,
+        "admin",
+        "127.0.0.1",
+        {"faults": [state["active"][0]["id"]]},
+    )
 
 
 async def test_a_fault_that_makes_no_sense_is_not_on_record(
@@ -189,14 +224,20 @@ async def test_what_cannot_be_put_on_record_is_not_injected_but_ended_all_the_sa
             audit.kill()
             refused = await dan.call("PUT", CHAOS, {"kind": "errors", "fraction": 1.0})
             assert (refused.status, refused.json["code"]) == (503, "act_not_recorded"), refused.body
-            assert [one["fault"]["kind"] for one in (await dan.get(CHAOS)).json["active"]] == ["gremlin"]
+            assert [one["fault"]["kind"] for one in (await dan.get(CHAOS)).json["active"]] == [
+                "gremlin"
+            ]
             ended = await dan.call("DELETE", CHAOS)
             assert (ended.status, ended.json["active"]) == (200, []), ended.body
     assert [row[0] for row in await on_record(database, "dan")] == ["chaos.armed"]
 
 
-async def test_a_service_that_knows_no_audit_injects_nothing(tmp_path: Path, identities: Identities) -> None:
-    with running("psp", identities, psp_secret=SECRET, ledger_file=tmp_path / "ledger", chaos="enabled") as service:
+async def test_a_service_that_knows_no_audit_injects_nothing(
+    tmp_path: Path, identities: Identities
+) -> None:
+    with running(
+        "psp", identities, psp_secret=SECRET, ledger_file=tmp_path / "ledger", chaos="enabled"
+    ) as service:
         async with Api.open(service.url, identities.person("admin")) as admin:
             refused = await admin.call("PUT", CHAOS, {"kind": "gremlin"})
     assert (refused.status, refused.json["code"]) == (503, "act_not_recorded")
@@ -239,7 +280,11 @@ async def test_an_injected_error_is_answered_before_anything_is_begun(admin: Api
     await inject(admin, "errors", fraction=1)
     reference = new_id()
     answer = await charge(admin, reference)
-    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
+    assert (answer.status, answer.json["code"], answer.headers["retry-after"]) == (
+        503,
+        "unavailable",
+        "1",
+    )
     await admin.call("DELETE", CHAOS)
     assert (await charge(admin, reference)).status == 201, "the change had not been made"
 
@@ -257,7 +302,9 @@ async def test_a_crash_drops_the_connection_after_the_effect(admin: Api) -> None
 
 
 @pytest.mark.parametrize(("action", "point"), [("error", "psp.written"), ("drop", "psp.written")])
-async def test_a_failpoint_strikes_as_often_as_it_was_told(admin: Api, action: str, point: str) -> None:
+async def test_a_failpoint_strikes_as_often_as_it_was_told(
+    admin: Api, action: str, point: str
+) -> None:
     await inject(admin, "failpoint", point=point, action=action)
     reference = new_id()
     if action == "drop":
@@ -272,9 +319,14 @@ async def test_a_failpoint_strikes_as_often_as_it_was_told(admin: Api, action: s
 async def test_what_can_be_injected_is_listed(admin: Api) -> None:
     state = (await admin.get(CHAOS)).json
     assert {"psp.deciding", "psp.written"} <= set(state["failpoints"])
-    assert {"decline", "stall", "timeout-before", "timeout-after", "error-after", "rate-limit"} == set(
-        state["behaviours"]
-    )
+    assert {
+        "decline",
+        "stall",
+        "timeout-before",
+        "timeout-after",
+        "error-after",
+        "rate-limit",
+    } == set(state["behaviours"])
     assert (state["service"], state["dependencies"]) == ("psp", [])
 
 
@@ -338,13 +390,17 @@ async def test_every_copy_is_struck_reports_and_is_stopped(
     try:
         async with AsyncExitStack() as stack:
             token = identities.person("admin", subject="root")
-            one, two = [await stack.enter_async_context(Api.open(c.start().url, token)) for c in copies]
+            one, two = [
+                await stack.enter_async_context(Api.open(c.start().url, token)) for c in copies
+            ]
 
             async def both_listen() -> bool:
                 return bool((await one.get(CHAOS)).json["copies"] == ["psp-1", "psp-2"])
 
             await eventually(both_listen)
-            state = await inject(one, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600)
+            state = await inject(
+                one, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600
+            )
             assert state["copies"] == ["psp-1", "psp-2"]
             with pytest.raises(RequestError):
                 await charge(two, "first")
@@ -354,7 +410,10 @@ async def test_every_copy_is_struck_reports_and_is_stopped(
                 await charge(two, "second")
             copies[1].kill()
             copies[1].start()
-            assert [(await charge(two, reference)).status for reference in ("first", "second")] == [200, 200]
+            assert [(await charge(two, reference)).status for reference in ("first", "second")] == [
+                200,
+                200,
+            ]
             (spent,) = (await one.get(CHAOS)).json["history"]
             assert (spent["state"], spent["strikesByCopy"]) == ("spent", {"psp-2": 2})
             assert "crash_simulations_total 2.0" in (await two.get("/metrics")).body.decode()
@@ -362,7 +421,9 @@ async def test_every_copy_is_struck_reports_and_is_stopped(
             await inject(two, "errors", fraction=1)
             assert [(await charge(api)).status for api in (one, two)] == [503, 503]
             (overview,) = (await one.get(CHAOS + "/all")).json["items"]
-            assert [fault["strikesByCopy"] for fault in overview["active"]] == [{"psp-1": 1, "psp-2": 1}]
+            assert [fault["strikesByCopy"] for fault in overview["active"]] == [
+                {"psp-1": 1, "psp-2": 1}
+            ]
             await one.call("DELETE", CHAOS + "/all")
             assert [(await charge(api)).status for api in (one, two)] == [201, 201]
 

@@ -26,7 +26,9 @@ class Recorder:
 async def test_what_arrives_together_runs_together_and_each_gets_its_own() -> None:
     recorder = Recorder()
     batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1)
-    assert await asyncio.gather(*(batcher.submit(n) for n in range(10))) == [n * 2 for n in range(10)]
+    assert await asyncio.gather(*(batcher.submit(n) for n in range(10))) == [
+        n * 2 for n in range(10)
+    ]
     assert recorder.batches == [list(range(10))]
 
 
@@ -46,7 +48,9 @@ async def test_what_arrives_meanwhile_waits_and_forms_the_next_batch() -> None:
 
 async def test_ones_error_is_not_the_neighbours() -> None:
     batcher = Batcher(Recorder().run, name="test", max_concurrent_batches=1)
-    good, bad, other = await asyncio.gather(*(batcher.submit(n) for n in (1, -1, 2)), return_exceptions=True)
+    good, bad, other = await asyncio.gather(
+        *(batcher.submit(n) for n in (1, -1, 2)), return_exceptions=True
+    )
     assert (good, other) == (2, 4)
     assert isinstance(bad, ValueError)
 
@@ -78,7 +82,9 @@ async def test_a_batch_that_comes_back_short_is_an_error_not_a_mix_up() -> None:
 async def test_a_full_house_refuses_before_any_work() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1, max_batch=1, max_waiting=2)
+    batcher = Batcher(
+        recorder.run, name="test", max_concurrent_batches=1, max_batch=1, max_waiting=2
+    )
     running = [asyncio.create_task(batcher.submit(0))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -95,7 +101,10 @@ async def test_a_caller_that_goes_away_does_not_take_its_batch_along() -> None:
     recorder = Recorder()
     recorder.gate.clear()
     batcher = Batcher(recorder.run, name="test", max_concurrent_batches=1)
-    leaving, staying = asyncio.create_task(batcher.submit(1)), asyncio.create_task(batcher.submit(2))
+    leaving, staying = (
+        asyncio.create_task(batcher.submit(1)),
+        asyncio.create_task(batcher.submit(2)),
+    )
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     leaving.cancel()
@@ -108,7 +117,12 @@ async def test_the_sizes_of_batches_are_counted() -> None:
     recorder = Recorder()
     batcher = Batcher(recorder.run, name="counted", max_concurrent_batches=1, max_batch=4)
     await asyncio.gather(*(batcher.submit(n) for n in range(6)))
-    samples = [s for metric in batch_items.collect() for s in metric.samples if s.labels["coalescer"] == "counted"]
+    samples = [
+        s
+        for metric in batch_items.collect()
+        for s in metric.samples
+        if s.labels["coalescer"] == "counted"
+    ]
     sizes = {s.labels["le"]: s.value for s in samples if "le" in s.labels}
     assert (sizes["1.0"], sizes["2.0"], sizes["4.0"]) == (0, 1, 2)
 
@@ -166,7 +180,9 @@ async def test_a_lane_that_is_done_takes_over_what_waits_for_company() -> None:
 async def test_a_full_batch_needs_no_more_company() -> None:
     recorder = Recorder()
     recorder.gate.clear()
-    batcher = Batcher(recorder.run, name="test", max_concurrent_batches=2, max_batch=3, linger_seconds=3600)
+    batcher = Batcher(
+        recorder.run, name="test", max_concurrent_batches=2, max_batch=3, linger_seconds=3600
+    )
     waiting = [asyncio.create_task(batcher.submit(0))]
     while not recorder.batches:
         await asyncio.sleep(0)

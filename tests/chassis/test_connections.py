@@ -32,7 +32,9 @@ class Server:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")
-                lengths = [line for line in head.split(b"\r\n") if line.startswith(b"content-length")]
+                lengths = [
+                    line for line in head.split(b"\r\n") if line.startswith(b"content-length")
+                ]
                 body = await reader.readexactly(int(lengths[0].split(b":")[1])) if lengths else b""
                 self.requests.append(head + body)
                 await self._answer(writer, head)
@@ -119,7 +121,9 @@ async def test_the_body_goes_out_with_its_length() -> None:
 
 
 async def test_a_closed_connection_is_not_used_again() -> None:
-    async with serving(saying(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", OK)) as (
+    async with serving(
+        saying(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", OK)
+    ) as (
         server,
         opened,
     ):
@@ -139,7 +143,9 @@ async def test_a_connection_the_server_closed_while_idle_is_not_used_again() -> 
         assert len(server.requests) == 2
 
 
-async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0)
     async with serving(saying(OK, OK)) as (server, opened):
         await get(opened)
@@ -163,7 +169,9 @@ async def test_a_connection_cut_before_the_answer_is_whole_is_lost(said: bytes) 
             await get(opened)
 
 
-@pytest.mark.parametrize("said", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"])
+@pytest.mark.parametrize(
+    "said", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"]
+)
 async def test_what_is_no_http_is_lost(said: bytes) -> None:
     async with serving(saying(said, OK)) as (_, opened):
         with pytest.raises(Lost):

@@ -14,7 +14,12 @@ from tests.support.disks import filled, mounted
 from tests.support.postgres import PostgresServer
 from tests.support.workers import free_port
 from valerix.chassis.postgres import database as module
-from valerix.chassis.postgres.database import MAX_ATTEMPTS, CommitOutcomeUnknown, Database, DatabaseUnavailable
+from valerix.chassis.postgres.database import (
+    MAX_ATTEMPTS,
+    CommitOutcomeUnknown,
+    Database,
+    DatabaseUnavailable,
+)
 from valerix.chassis.postgres.migrations import MigrationChanged, migrate
 
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -48,7 +53,9 @@ async def test_a_transaction_commits_whole_or_not_at_all(database_url: Callable[
             assert await connection.fetchval("SELECT count(*) FROM t") == 0
 
 
-async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_url: Callable[..., str]) -> None:
+async def test_a_lost_connection_is_reported_as_unknown_and_replaced(
+    database_url: Callable[..., str],
+) -> None:
     url = database_url()
     async with Database.open(url, 1) as database:
         with pytest.raises(CommitOutcomeUnknown):
@@ -60,7 +67,9 @@ async def test_a_lost_connection_is_reported_as_unknown_and_replaced(database_ur
             assert await connection.fetchval("SELECT 1") == 1
 
 
-async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(database_url: Callable[..., str]) -> None:
+async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(
+    database_url: Callable[..., str],
+) -> None:
     url = database_url()
     async with Database.open(url, 1) as database:
 
@@ -80,7 +89,9 @@ async def test_a_session_ended_in_the_middle_of_a_statement_is_unknown_too(datab
                     await asyncio.sleep(0.01)
 
 
-async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_url: Callable[..., str]) -> None:
+async def test_repeatable_work_is_repeated_until_its_outcome_is_known(
+    database_url: Callable[..., str],
+) -> None:
     url = database_url()
     attempts = 0
 
@@ -96,7 +107,9 @@ async def test_repeatable_work_is_repeated_until_its_outcome_is_known(database_u
     assert attempts == 3
 
 
-async def test_work_that_was_overtaken_looks_again_and_does_not_try_for_ever(database_url: Callable[..., str]) -> None:
+async def test_work_that_was_overtaken_looks_again_and_does_not_try_for_ever(
+    database_url: Callable[..., str],
+) -> None:
     attempts = 0
 
     async def work(_: asyncpg.Connection) -> None:
@@ -110,7 +123,9 @@ async def test_work_that_was_overtaken_looks_again_and_does_not_try_for_ever(dat
     assert attempts == MAX_ATTEMPTS
 
 
-async def test_lanes_carry_the_settings_they_were_opened_with(database_url: Callable[..., str]) -> None:
+async def test_lanes_carry_the_settings_they_were_opened_with(
+    database_url: Callable[..., str],
+) -> None:
     async with (
         Database.open(database_url(), 1, {"enable_seqscan": "off"}) as database,
         database.connection() as connection,
@@ -126,7 +141,9 @@ async def test_no_database_is_said_to_be_no_database() -> None:
                     pass
 
 
-async def test_a_cancelled_statement_does_not_poison_its_lane(database_url: Callable[..., str]) -> None:
+async def test_a_cancelled_statement_does_not_poison_its_lane(
+    database_url: Callable[..., str],
+) -> None:
     async with Database.open(database_url(), 1) as database:
 
         async def sleep() -> None:
@@ -144,7 +161,9 @@ async def test_a_cancelled_statement_does_not_poison_its_lane(database_url: Call
 async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> None:
     async with Database.open(database_url(), 2) as database:
         async with database.connection() as connection:
-            await connection.execute("CREATE TABLE t (n int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)")
+            await connection.execute(
+                "CREATE TABLE t (n int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0), (2, 0)"
+            )
         met = asyncio.Barrier(2)
         crossed = False
 
@@ -161,7 +180,10 @@ async def test_deadlock_victims_run_again(database_url: Callable[..., str]) -> N
 
         await asyncio.gather(add(1, 2), add(2, 1))
         async with database.connection() as connection:
-            assert [row["v"] for row in await connection.fetch("SELECT v FROM t ORDER BY n")] == [2, 2]
+            assert [row["v"] for row in await connection.fetch("SELECT v FROM t ORDER BY n")] == [
+                2,
+                2,
+            ]
 
 
 async def test_migrations_apply_once_in_order_and_may_not_change(
@@ -171,7 +193,10 @@ async def test_migrations_apply_once_in_order_and_may_not_change(
     (tmp_path / "0002_fill.sql").write_text("INSERT INTO t VALUES (1);")
     (tmp_path / "0001_initial.sql").write_text("CREATE TABLE t (n int);")
     results = await asyncio.gather(*(migrate(url, tmp_path) for _ in range(4)))
-    assert sorted(name for names in results for name in names) == ["0001_initial.sql", "0002_fill.sql"]
+    assert sorted(name for names in results for name in names) == [
+        "0001_initial.sql",
+        "0002_fill.sql",
+    ]
     (tmp_path / "0001_initial.sql").write_text("CREATE TABLE t (n bigint);")
     with pytest.raises(MigrationChanged):
         await migrate(url, tmp_path)
@@ -238,7 +263,9 @@ async def test_a_database_without_room_is_not_ready_until_there_is_room_again(
 
     async def write() -> None:
         async with database.transaction() as tx:
-            await tx.execute("INSERT INTO full_of SELECT repeat('x', 1000) FROM generate_series(1, 30)")
+            await tx.execute(
+                "INSERT INTO full_of SELECT repeat('x', 1000) FROM generate_series(1, 30)"
+            )
 
     async with Database.open(database_url(), 1, SMALL) as database:
         async with database.connection() as connection:

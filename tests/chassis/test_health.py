@@ -36,7 +36,9 @@ async def serving(identities: Identities, parts: ServiceParts) -> AsyncIterator[
         yield api
 
 
-async def test_a_job_that_keeps_failing_is_reported_and_takes_nothing_out_of_service(identities: Identities) -> None:
+async def test_a_job_that_keeps_failing_is_reported_and_takes_nothing_out_of_service(
+    identities: Identities,
+) -> None:
     async with serving(identities, ServiceParts(jobs=[missing])) as api:
 
         async def reported() -> bool:

@@ -55,7 +55,11 @@ def answering(status: str, body: bytes = b"{}") -> Handler:
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next(int(h.split(b":")[1]) for h in head.lower().split(b"\r\n") if h.startswith(b"content-length"))
+    length = next(
+        int(h.split(b":")[1])
+        for h in head.lower().split(b"\r\n")
+        if h.startswith(b"content-length")
+    )
     await reader.readexactly(length)
     return head
 
@@ -130,7 +134,11 @@ async def test_a_refusal_carries_the_other_sides_problem() -> None:
     async with server(answering("409 Conflict", b'{"code":"busy","detail":"later"}')) as url:
         with pytest.raises(Refused) as caught:
             await post(url)
-    assert (caught.value.status, caught.value.problem["code"], caught.value.reason) == (409, "busy", "later")
+    assert (caught.value.status, caught.value.problem["code"], caught.value.reason) == (
+        409,
+        "busy",
+        "later",
+    )
 
 
 async def test_an_answer_that_cannot_be_read_is_no_answer() -> None:

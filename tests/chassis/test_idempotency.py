@@ -6,7 +6,9 @@ from valerix.chassis.base.idempotency import fingerprint, lookup_key, parse_key
 from valerix.chassis.base.problems import Invalid
 
 
-@pytest.mark.parametrize(("raw", "key"), [("abc", "abc"), ('"abc"', "abc"), (" abc ", "abc"), (None, None), ('"', '"')])
+@pytest.mark.parametrize(
+    ("raw", "key"), [("abc", "abc"), ('"abc"', "abc"), (" abc ", "abc"), (None, None), ('"', '"')]
+)
 def test_a_key_comes_bare_or_quoted(raw: str | None, key: str | None) -> None:
     assert parse_key(raw) == key
 

@@ -29,7 +29,9 @@ async def test_a_service_without_valkey_knows_its_faults_after_a_kill_and_is_rea
     tmp_path: Path, identities: Identities, audit: Process
 ) -> None:
     files = {"ledger_file": tmp_path / "ledger", "faults_file": tmp_path / "faults.json"}
-    service = prepare("psp", identities, psp_secret=SECRET, chaos="enabled", users_url=audit.url, **files).start()
+    service = prepare(
+        "psp", identities, psp_secret=SECRET, chaos="enabled", users_url=audit.url, **files
+    ).start()
     settings = ServiceSettings(
         port=1,
         keys_file=identities.keys_file,
@@ -37,9 +39,14 @@ async def test_a_service_without_valkey_knows_its_faults_after_a_kill_and_is_rea
         call_backoff_seconds=0.01,
     )
     root = identities.person("admin", subject="root")
-    async with Api.open(service.url, root) as admin, RemoteFaults.open("psp", [service.url], settings) as remote:
+    async with (
+        Api.open(service.url, root) as admin,
+        RemoteFaults.open("psp", [service.url], settings) as remote,
+    ):
         try:
-            await inject(admin, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600)
+            await inject(
+                admin, "crash", how="kill", times=2, path="/v1/charges", durationSeconds=600
+            )
             for _ in range(2):
                 with pytest.raises(RequestError):
                     await charge(admin, "once")
@@ -51,7 +58,9 @@ async def test_a_service_without_valkey_knows_its_faults_after_a_kill_and_is_rea
             assert "crash_simulations_total 2.0" in (await admin.get("/metrics")).body.decode()
 
             await inject(admin, "errors", fraction=1)
-            console = Chaos(LocalStore("console", "console"), "console", Menu([], [], []), no_recorder, [remote])
+            console = Chaos(
+                LocalStore("console", "console"), "console", Menu([], [], []), no_recorder, [remote]
+            )
             (seen,) = await console.overview()
             assert (seen.service, [type(one.fault) for one in seen.active]) == ("psp", [Errors])
             caller.person_token.set(root)

@@ -33,8 +33,13 @@ OUTBOX = """
 
 
 async def load(tx: asyncpg.Connection, limit: int) -> list[Entry]:
-    rows = await tx.fetch("SELECT id, name, subject, sequence FROM outbox ORDER BY id LIMIT $1", limit)
-    return [Entry(r["id"], r["name"], r["subject"], r["sequence"], NOW, "t" * 32, '{"n": 1}') for r in rows]
+    rows = await tx.fetch(
+        "SELECT id, name, subject, sequence FROM outbox ORDER BY id LIMIT $1", limit
+    )
+    return [
+        Entry(r["id"], r["name"], r["subject"], r["sequence"], NOW, "t" * 32, '{"n": 1}')
+        for r in rows
+    ]
 
 
 class Recorder:
@@ -72,7 +77,9 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 async def tell(database: Database, subject: str, name: str = "order.confirmed") -> None:
     async with database.connection() as connection:
-        await connection.execute("INSERT INTO outbox (name, subject, sequence) VALUES ($1, $2, 1)", name, subject)
+        await connection.execute(
+            "INSERT INTO outbox (name, subject, sequence) VALUES ($1, $2, 1)", name, subject
+        )
 
 
 async def left(database: Database) -> int:
@@ -104,7 +111,9 @@ async def test_a_late_commit_with_an_earlier_id_is_not_skipped(database: Databas
     bus = Recorder()
     relay = Relay(database, bus, ORDERS, [], load)
     async with database.transaction() as slow, database.connection() as connection:
-        await slow.execute("INSERT INTO outbox (name, subject, sequence) VALUES ('order.confirmed', 'early', 1)")
+        await slow.execute(
+            "INSERT INTO outbox (name, subject, sequence) VALUES ('order.confirmed', 'early', 1)"
+        )
         await tell(database, "late")
         assert await relay.move(connection) == 1
     async with database.connection() as connection:
@@ -130,7 +139,9 @@ async def test_nothing_is_forgotten_while_the_bus_is_away(database: Database) ->
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_cut_off_between_publishing_and_forgetting_the_same_message_goes_out_again(database: Database) -> None:
+async def test_cut_off_between_publishing_and_forgetting_the_same_message_goes_out_again(
+    database: Database,
+) -> None:
     bus = Recorder()
     relay = Relay(database, bus, ORDERS, [], load)
     await tell(database, "a")
@@ -159,7 +170,9 @@ async def test_what_is_nobodys_business_stays_at_home(database: Database) -> Non
 
 async def test_of_two_relays_one_works_and_the_other_takes_over(database: Database) -> None:
     bus = Recorder()
-    first, second = (asyncio.create_task(Relay(database, bus, ORDERS, [], load).run()) for _ in range(2))
+    first, second = (
+        asyncio.create_task(Relay(database, bus, ORDERS, [], load).run()) for _ in range(2)
+    )
     await tell(database, "a")
 
     async def empty() -> bool:
@@ -202,7 +215,9 @@ class Consumer:
     async def effect(self, tx: asyncpg.Connection, events: list[Event]) -> None:
         for event in events:
             n = event.data["n"]
-            await tx.execute("INSERT INTO effects VALUES ($1)", 0 if self.cured and not isinstance(n, int) else n)
+            await tx.execute(
+                "INSERT INTO effects VALUES ($1)", 0 if self.cured and not isinstance(n, int) else n
+            )
         if self.away:
             raise Unavailable("not now")
 
@@ -223,20 +238,26 @@ async def test_a_message_has_its_effect_once_however_often_it_comes(consumer: Co
     assert await consumer.effects() == list(range(20))
 
 
-async def test_what_a_consumer_does_not_want_to_hear_costs_no_transaction(consumer: Consumer) -> None:
+async def test_what_a_consumer_does_not_want_to_hear_costs_no_transaction(
+    consumer: Consumer,
+) -> None:
     unwanted = delivery(1, 1, 2, name=UNWANTED)
     both = [msgspec.json.decode(each.message.body)[0] for each in (unwanted, delivery(2, 3))]
     mixed = Delivery(Message(ORDERS, "mixed", msgspec.json.encode(both)), 1)
     await consumer.inbox.receive([unwanted, mixed, delivery(3, 4)])
     assert await consumer.effects() == [3, 4]
     async with consumer.database.connection() as connection:
-        assert {row["message_id"] for row in await connection.fetch("SELECT message_id FROM inbox")} == {
+        assert {
+            row["message_id"] for row in await connection.fetch("SELECT message_id FROM inbox")
+        } == {
             "mixed",
             "orders-3",
         }
 
 
-async def test_what_is_not_possible_now_leaves_no_trace_and_is_possible_later(consumer: Consumer) -> None:
+async def test_what_is_not_possible_now_leaves_no_trace_and_is_possible_later(
+    consumer: Consumer,
+) -> None:
     consumer.away = True
     with pytest.raises(Unavailable):
         await consumer.inbox.receive([delivery(1, 1), delivery(2, "bad")])
@@ -281,7 +302,9 @@ async def test_a_message_nobody_can_read_is_kept_as_a_dead_letter(consumer: Cons
     assert letter.event["message"] == "orders-9"
 
 
-async def test_a_message_that_takes_its_consumer_along_is_tried_event_by_event(consumer: Consumer) -> None:
+async def test_a_message_that_takes_its_consumer_along_is_tried_event_by_event(
+    consumer: Consumer,
+) -> None:
     await consumer.inbox.receive([delivery(1, 1, 2, 3, attempt=MAX_ATTEMPTS + 1)])
     assert await consumer.effects() == [1, 2, 3]
     await consumer.inbox.receive([delivery(1, 1, 2, 3)])
@@ -292,13 +315,18 @@ async def test_marks_are_forgotten_when_no_message_can_be_as_old(consumer: Consu
     async def marks() -> list[str]:
         async with consumer.database.connection() as connection:
             return [
-                row["message_id"] for row in await connection.fetch("SELECT message_id FROM inbox ORDER BY message_id")
+                row["message_id"]
+                for row in await connection.fetch(
+                    "SELECT message_id FROM inbox ORDER BY message_id"
+                )
             ]
 
     old, young = timedelta(days=KEEP_DAYS + 1), timedelta(days=KEEP_DAYS - 1)
     async with consumer.database.connection() as connection:
         for owner, message, age in (("me", "a", old), ("me", "b", young), ("other", "c", old)):
-            await connection.execute("INSERT INTO inbox VALUES ($1, $2, now() - $3::interval)", owner, message, age)
+            await connection.execute(
+                "INSERT INTO inbox VALUES ($1, $2, now() - $3::interval)", owner, message, age
+            )
     pruning = asyncio.create_task(consumer.inbox.prune())
 
     async def pruned() -> bool:

@@ -24,7 +24,11 @@ def test_a_quota_may_be_sent_at_once_and_then_comes_back_evenly(clock: Clock) ->
     buckets = Buckets("user", 10, 60, clock)
     assert [buckets.take("ada").remaining for _ in range(10)] == list(range(9, -1, -1))
     refused = buckets.take("ada")
-    assert (refused.remaining, round(refused.wait_seconds, 3), round(refused.reset_seconds, 3)) == (0, 6.0, 60.0)
+    assert (refused.remaining, round(refused.wait_seconds, 3), round(refused.reset_seconds, 3)) == (
+        0,
+        6.0,
+        60.0,
+    )
     clock.seconds += 6
     assert buckets.take("ada").wait_seconds == 0
     assert buckets.take("ada").wait_seconds > 0
@@ -62,7 +66,9 @@ def test_the_answer_tells_of_the_nearer_limit() -> None:
     assert refused.value.status == 429
     wait = refused.value.headers["Retry-After"]
     assert 1 <= int(wait) <= 20
-    assert refused.value.headers["RateLimit"] == f'"user";r=0;t={wait}', "both figures name the same moment"
+    assert refused.value.headers["RateLimit"] == f'"user";r=0;t={wait}', (
+        "both figures name the same moment"
+    )
 
 
 def test_without_limits_nothing_is_counted_or_told() -> None:

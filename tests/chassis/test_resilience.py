@@ -199,7 +199,9 @@ def test_a_lone_call_gets_its_retries_again_after_a_while() -> None:
 
 
 @given(retry=st.integers(1, 3), wanted=st.floats(0, 100))
-def test_pauses_double_are_jittered_and_respect_what_the_other_side_wants(retry: int, wanted: float) -> None:
+def test_pauses_double_are_jittered_and_respect_what_the_other_side_wants(
+    retry: int, wanted: float
+) -> None:
     pause = backoff(1.0, retry, wanted)
     assert wanted <= pause <= wanted + 2 ** (retry - 1)
 
@@ -218,7 +220,9 @@ def test_rolling_sums_forget_exactly_what_is_over(added: list[tuple[float, int]]
         assert sums.totals() == (len(kept), sum(value for _, value in kept))
 
 
-async def test_a_bulkhead_lets_the_next_in_when_one_leaves_and_refuses_when_the_queue_is_full() -> None:
+async def test_a_bulkhead_lets_the_next_in_when_one_leaves_and_refuses_when_the_queue_is_full() -> (
+    None
+):
     bulkhead = Bulkhead(2)
     assert [await bulkhead.enter(0), await bulkhead.enter(0)] == [True, True]
     waiting = [asyncio.create_task(bulkhead.enter(60)) for _ in range(2)]

@@ -39,7 +39,11 @@ def test_columns_are_named_and_numbered_in_their_order() -> None:
 
 
 def test_each_array_holds_the_values_of_its_column() -> None:
-    assert Rows(Thing, "weight integer, id text, size integer").arrays(THINGS) == [(2, 3), ("a", "b"), (1, None)]
+    assert Rows(Thing, "weight integer, id text, size integer").arrays(THINGS) == [
+        (2, 3),
+        ("a", "b"),
+        (1, None),
+    ]
     sales = [Sale(thing, price) for thing, price in zip(THINGS, (7, 8), strict=True)]
     assert Rows(Sale, "price integer, thing.weight integer").arrays(sales) == [(7, 8), (2, 3)]
 
@@ -59,7 +63,9 @@ def test_a_field_that_does_not_exist_in_a_field_is_refused() -> None:
         Rows(Sale, "price integer, thing.price integer")
 
 
-@pytest.mark.parametrize("columns", ["id text", "id, size integer", "id text, size double precision"])
+@pytest.mark.parametrize(
+    "columns", ["id text", "id, size integer", "id text, size double precision"]
+)
 def test_what_is_no_list_of_fields_and_types_is_refused(columns: str) -> None:
     with pytest.raises(ValueError, match=r"one column|shorter|longer"):
         Rows(Thing, columns)

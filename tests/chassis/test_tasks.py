@@ -86,7 +86,9 @@ async def test_loops_that_fail_or_end_are_reported(monkeypatch: pytest.MonkeyPat
     assert loops.troubles() == ["failing has ended", "ending has ended", "lasting has ended"]
 
 
-async def test_a_task_that_loses_its_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_task_that_loses_its_cancellation_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Like a client that is cancelled while it handles an error."""
     monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.01)
     lost = 0

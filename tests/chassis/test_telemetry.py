@@ -44,7 +44,9 @@ def configured() -> Iterator[None]:
         root.setLevel(level)
 
 
-async def test_the_row_of_a_failed_statement_is_left_out(written: io.BytesIO, database_url: Callable[..., str]) -> None:
+async def test_the_row_of_a_failed_statement_is_left_out(
+    written: io.BytesIO, database_url: Callable[..., str]
+) -> None:
     async with Database.open(database_url(), 1) as database, database.connection() as connection:
         await connection.execute("CREATE TEMPORARY TABLE people (email text CHECK (email = ''))")
         with pytest.raises(asyncpg.CheckViolationError, match=ADDRESS) as failure:
@@ -74,7 +76,9 @@ def full_disk(log: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
             yield make_space
 
 
-async def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_loses_lines_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def write() -> None:
         structlog.get_logger().info("of our own")
         logging.getLogger("library").warning("of a library")

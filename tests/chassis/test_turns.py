@@ -19,22 +19,30 @@ def turns(clock: Clock) -> Turns:
 
 
 def spent(turns: Turns) -> Turns:
-    assert [turns.take("ada", f"caller-{number}", newcomer=True) for number in range(10)] == [0.0] * 10
+    assert [turns.take("ada", f"caller-{number}", newcomer=True) for number in range(10)] == [
+        0.0
+    ] * 10
     return turns
 
 
 def test_callers_that_find_none_left_come_one_after_the_other(turns: Turns, clock: Clock) -> None:
     spent(turns)
-    waits = {name: round(turns.take("ada", name, newcomer=True)) for name in ("first", "second", "third")}
+    waits = {
+        name: round(turns.take("ada", name, newcomer=True)) for name in ("first", "second", "third")
+    }
     assert waits == {"first": 2, "second": 4, "third": 6}
-    assert round(turns.take("ada", "first", newcomer=True)) == 2, "a repeated attempt changes nothing"
+    assert round(turns.take("ada", "first", newcomer=True)) == 2, (
+        "a repeated attempt changes nothing"
+    )
     clock.seconds += 4
     assert [turns.take("ada", name, newcomer=True) for name in ("second", "first")] == [0.0, 0.0]
     assert round(turns.take("ada", "third", newcomer=True)) == 2
     assert round(turns.take("ada", "first", newcomer=True)) == 4, "a turn is taken once"
 
 
-def test_whoever_guesses_all_the_time_leaves_room_for_a_newcomer(turns: Turns, clock: Clock) -> None:
+def test_whoever_guesses_all_the_time_leaves_room_for_a_newcomer(
+    turns: Turns, clock: Clock
+) -> None:
     spent(turns)
     for _ in range(30):
         for guesser in range(100):
@@ -51,7 +59,9 @@ def test_whoever_guesses_all_the_time_leaves_room_for_a_newcomer(turns: Turns, c
 def test_no_more_than_the_rate_is_let_in_however_many_ask(turns: Turns, clock: Clock) -> None:
     let_in = 0
     for _ in range(600):
-        let_in += sum(turns.take("ada", f"caller-{n}", newcomer=n % 2 == 0) == 0.0 for n in range(40))
+        let_in += sum(
+            turns.take("ada", f"caller-{n}", newcomer=n % 2 == 0) == 0.0 for n in range(40)
+        )
         clock.seconds += 1
     assert 10 < let_in <= 10 + 300
 
@@ -76,7 +86,9 @@ def test_what_is_given_back_is_there_for_the_next(turns: Turns) -> None:
     assert turns.take("ada", "next", newcomer=True) == 0.0
 
 
-def test_memory_of_turns_is_bounded(turns: Turns, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_of_turns_is_bounded(
+    turns: Turns, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limit, "MAX_KEYS", 100)
     for number in range(1000):
         turns.take(f"account-{number % 3}", f"caller-{number}", newcomer=True)

@@ -36,14 +36,23 @@ def pointers(body: object) -> list[str]:
 
 def test_all_faults_are_found_where_they_are() -> None:
     body = {"someName": 1, "inner": {"n": 0, "x": 1}, "many": [{"n": 1}, {"n": "1"}, 7, {}]}
-    assert pointers(body) == ["/someName", "/inner/n", "/inner/x", "/many/1/n", "/many/2", "/many/3/n"]
+    assert pointers(body) == [
+        "/someName",
+        "/inner/n",
+        "/inner/x",
+        "/many/1/n",
+        "/many/2",
+        "/many/3/n",
+    ]
 
 
 def test_missing_and_unknown_fields_are_named() -> None:
     assert pointers({"some_name": "x"}) == ["/someName", "/inner", "/some_name"]
 
 
-@pytest.mark.parametrize("body", [b"[1,2", b'{"someName": 1', b'{"someName": 1, "inner": {]', b'{"a": 1}}', b""])
+@pytest.mark.parametrize(
+    "body", [b"[1,2", b'{"someName": 1', b'{"someName": 1, "inner": {]', b'{"a": 1}}', b""]
+)
 def test_a_wrong_type_before_a_syntax_error_is_still_an_invalid_body(body: bytes) -> None:
     with pytest.raises(Invalid, match="not JSON"):
         decode(DECODER, body)
@@ -57,7 +66,10 @@ def test_query_values_come_as_text() -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["someName", "inner", "many", "n", "zzz"]), inner),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["someName", "inner", "many", "n", "zzz"]), inner)
+    ),
     max_leaves=12,
 )
 
@@ -100,7 +112,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
-def test_the_search_for_faults_ends_soon_however_large_the_body(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_search_for_faults_ends_soon_however_large_the_body(
+    body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks = []
 
     def counted(*args: Any, **options: Any) -> Any:
@@ -157,7 +171,11 @@ class Terms(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_def
         ("many", [], "Expected an array of at least 1"),
         ("many", 1.5, "Expected an array or null, not a number"),
         ("at", "now", "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z"),
-        ("at", "2026-01-31T12:00:00", "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z"),
+        (
+            "at",
+            "2026-01-31T12:00:00",
+            "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z",
+        ),
         ("amount", "x", "Expected a number"),
         ("id", "x", "Expected a UUID"),
         ("inner", [], "Expected an object or null, not an array"),
@@ -168,7 +186,9 @@ def test_faults_are_told_in_the_terms_of_json(field: str, value: object, message
     with pytest.raises(Invalid) as caught:
         decode(msgspec.json.Decoder(Terms), msgspec.json.encode({field: value}))
     assert [e.message for e in caught.value.extra["errors"]] == [message]
-    assert caught.value.extra["errors"][0].pointer == "/" + field.replace("~", "~0").replace("/", "~1")
+    assert caught.value.extra["errors"][0].pointer == "/" + field.replace("~", "~0").replace(
+        "/", "~1"
+    )
 
 
 class Cat(msgspec.Struct, tag="cat"):
@@ -191,7 +211,9 @@ class Pet(msgspec.Struct):
         ({"type": "dog"}, "/pet/years", "This field is required"),
     ],
 )
-def test_the_kind_of_an_object_is_asked_for_by_name(pet: object, pointer: str, message: str) -> None:
+def test_the_kind_of_an_object_is_asked_for_by_name(
+    pet: object, pointer: str, message: str
+) -> None:
     with pytest.raises(Invalid) as caught:
         decode(msgspec.json.Decoder(Pet), msgspec.json.encode({"pet": pet}))
     assert [(e.pointer, e.message) for e in caught.value.extra["errors"]] == [(pointer, message)]

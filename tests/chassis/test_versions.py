@@ -50,10 +50,14 @@ async def rows(url: str, query: str) -> list[dict[str, Any]]:
         await connection.close()
 
 
-async def test_what_a_migration_states_is_kept_where_older_code_reads_it(url: str, code: Callable[..., Path]) -> None:
+async def test_what_a_migration_states_is_kept_where_older_code_reads_it(
+    url: str, code: Callable[..., Path]
+) -> None:
     """A file without the statement requires code that has the file."""
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
-    stored = await rows(url, "SELECT version, compatible_from FROM schema_migrations ORDER BY version")
+    stored = await rows(
+        url, "SELECT version, compatible_from FROM schema_migrations ORDER BY version"
+    )
     assert [tuple(row.values()) for row in stored] == [(1, 1), (2, 1), (3, 2)]
 
 
@@ -69,12 +73,17 @@ async def test_older_code_goes_on_after_an_expansion_and_not_after_the_contracti
 
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
     for refused in (migrate(url, old), check_schema(url, old)):
-        with pytest.raises(SchemaTooNew, match=r"has schema 0003, which wants .* 0002 or newer, and this code is 0001"):
+        with pytest.raises(
+            SchemaTooNew,
+            match=r"has schema 0003, which wants .* 0002 or newer, and this code is 0001",
+        ):
             await refused
     await check_schema(url, code(INITIAL, EXPAND))
 
 
-async def test_nothing_is_applied_by_code_that_is_refused(url: str, code: Callable[..., Path], tmp_path: Path) -> None:
+async def test_nothing_is_applied_by_code_that_is_refused(
+    url: str, code: Callable[..., Path], tmp_path: Path
+) -> None:
     """The refused code is a branch with a migration of its own."""
     await migrate(url, code(INITIAL, EXPAND, CONTRACT))
     branch = code(INITIAL)

@@ -27,13 +27,21 @@ def test_a_fault_is_told_in_words_with_where_and_how_long(at: Run, server: Serve
     assert lines[0] == "orders: one request in 2 waits 10 ms"
     assert lines[1].endswith("in force in orders, orders-2")
     assert lines[2].startswith("Next: ./valerix load")
-    assert server.received[0].body == {"kind": "gremlin", "durationSeconds": 300, "every": 2, "delayMs": 10}
+    assert server.received[0].body == {
+        "kind": "gremlin",
+        "durationSeconds": 300,
+        "every": 2,
+        "delayMs": 10,
+    }
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"kind": "gremlin", "every": 1, "delayMs": 5, "path": "/v1"}, "every request of /v1 waits 5 ms"),
+        (
+            {"kind": "gremlin", "every": 1, "delayMs": 5, "path": "/v1"},
+            "every request of /v1 waits 5 ms",
+        ),
         (
             {"kind": "crash", "how": "kill", "times": 1},
             "after a change is committed and before its reply, the process is killed, once",
@@ -41,7 +49,13 @@ def test_a_fault_is_told_in_words_with_where_and_how_long(at: Run, server: Serve
         ({"kind": "errors", "fraction": 0.25}, "25% of the requests are answered 503"),
         ({"kind": "cut", "dependency": "users"}, "calls to users fail as if the network were gone"),
         (
-            {"kind": "failpoint", "point": "orders.accepted", "action": "hang", "delayMs": 5, "times": 3},
+            {
+                "kind": "failpoint",
+                "point": "orders.accepted",
+                "action": "hang",
+                "delayMs": 5,
+                "times": 3,
+            },
             "at orders.accepted: hang 5 ms, 3 times",
         ),
         ({"kind": "behaviour", "name": "decline", "fraction": 1.0}, "behaviour decline"),
@@ -70,10 +84,19 @@ def test_stopping_says_how_many_ended(at: Run, server: Server) -> None:
 
 
 def test_an_installation_without_chaos_says_how_to_allow_it(at: Run, server: Server) -> None:
-    server.acts(problem(404, "chaos_disabled", "Fault injection is disabled here; start with VALERIX_CHAOS=enabled"))
+    server.acts(
+        problem(
+            404,
+            "chaos_disabled",
+            "Fault injection is disabled here; start with VALERIX_CHAOS=enabled",
+        )
+    )
     done = at("crash", "orders", "--kill")
     assert (done.returncode, done.stdout) == (1, "")
-    assert one_line(done.stderr) == "Fault injection is disabled here; start with VALERIX_CHAOS=enabled"
+    assert (
+        one_line(done.stderr)
+        == "Fault injection is disabled here; start with VALERIX_CHAOS=enabled"
+    )
 
 
 @pytest.mark.parametrize(

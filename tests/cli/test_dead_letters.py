@@ -31,11 +31,18 @@ CAUSE = "ALTER TABLE customers_seen ADD CONSTRAINT cause CHECK (standing <> 'sus
 
 @pytest.fixture
 def at(server: Server) -> Run:
-    return lambda *words: run("bus", "dead-letters", *words, VALERIX_URL=server.url, VALERIX_TOKEN="mine")
+    return lambda *words: run(
+        "bus", "dead-letters", *words, VALERIX_URL=server.url, VALERIX_TOKEN="mine"
+    )
 
 
 def test_the_dead_letters_of_all_services_are_one_table(at: Run, server: Server) -> None:
-    server.acts(*[Reply(200, {"items": [{**SUMMARY, "consumer": name}]}) for name in ("inventory", "notifications")])
+    server.acts(
+        *[
+            Reply(200, {"items": [{**SUMMARY, "consumer": name}]})
+            for name in ("inventory", "notifications")
+        ]
+    )
     done = at()
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("valerix.customer.updated.v1") == 4
@@ -48,7 +55,9 @@ def test_the_dead_letters_of_all_services_are_one_table(at: Run, server: Server)
 def test_one_service_can_be_asked_and_replayed_ones_be_shown(at: Run, server: Server) -> None:
     server.acts(Reply(200, {"items": []}))
     assert at("orders", "--all").stdout == "There are no dead letters.\n"
-    assert [request.path for request in server.received] == ["/api/v1/orders/dead-letters?limit=100"]
+    assert [request.path for request in server.received] == [
+        "/api/v1/orders/dead-letters?limit=100"
+    ]
 
 
 def test_a_service_that_is_down_is_named_and_hides_nothing(at: Run, server: Server) -> None:
@@ -68,7 +77,12 @@ def test_a_service_that_is_down_is_named_and_hides_nothing(at: Run, server: Serv
 
 def test_all_that_wait_are_replayed_and_those_that_fail_are_told(at: Run, server: Server) -> None:
     waiting = Reply(200, {"items": [{**SUMMARY, "id": number} for number in (1, 2, 3)]})
-    script = [waiting, Reply(200, LETTER), problem(409, "still_fails", "2: KeyError('status')"), Reply(200, LETTER)]
+    script = [
+        waiting,
+        Reply(200, LETTER),
+        problem(409, "still_fails", "2: KeyError('status')"),
+        Reply(200, LETTER),
+    ]
     server.acts(*script)
     done = at("replay", "orders", "--all")
     assert done.returncode == 1
@@ -145,16 +159,26 @@ def test_a_dead_letter_is_seen_and_replayed_once_its_cause_is_mended(
 
         failed = at("replay", "orders", number)
         assert failed.returncode == 1
-        assert one_line(failed.stderr).startswith(f"orders still cannot process dead letter {number}, nothing was")
+        assert one_line(failed.stderr).startswith(
+            f"orders still cannot process dead letter {number}, nothing was"
+        )
         assert "CheckViolationError" in failed.stderr
-        assert at("replay", "orders", "--all").stdout == "orders has processed 0 of 1 dead letters.\n"
+        assert (
+            at("replay", "orders", "--all").stdout == "orders has processed 0 of 1 dead letters.\n"
+        )
         assert json.loads(at("orders", "--json").stdout)["items"][0]["replayedAt"] is None
 
         execute(url, "ALTER TABLE customers_seen DROP CONSTRAINT cause")
-        assert at("replay", "orders", number).stdout == f"orders has processed dead letter {number}.\n"
+        assert (
+            at("replay", "orders", number).stdout == f"orders has processed dead letter {number}.\n"
+        )
         seen = execute(url, "SELECT * FROM customers_seen")
-        assert [(row["customer_id"], row["standing"]) for row in seen] == [("CUST-001", "suspended")]
-        assert at("replay", "orders", number).stdout.endswith("has processed it already, so nothing was changed now.\n")
+        assert [(row["customer_id"], row["standing"]) for row in seen] == [
+            ("CUST-001", "suspended")
+        ]
+        assert at("replay", "orders", number).stdout.endswith(
+            "has processed it already, so nothing was changed now.\n"
+        )
         assert execute(url, "SELECT * FROM customers_seen") == seen
         assert at("orders").stdout == "There are no dead letters.\n"
         assert len(json.loads(at("orders", "--all", "--json").stdout)["items"]) == 1

@@ -28,8 +28,13 @@ OTHER = {**ORDER, "id": ID.replace("01890000", "01890001")}
 
 @pytest.mark.parametrize("text", ["000000000001", "…000000000001", "01890000", "0001"])
 def test_an_order_is_named_by_a_part_of_its_id(at: Run, server: Server, text: str) -> None:
-    others = {**ORDER, "id": "01890001-0000-7000-8000-00000000f000"}  # found by the name of its customer or a product
-    server.acts(page(others, ORDER), Reply(200, ORDER), Reply(200, {"orderId": ID, "events": EVENTS}))
+    others = {
+        **ORDER,
+        "id": "01890001-0000-7000-8000-00000000f000",
+    }  # found by the name of its customer or a product
+    server.acts(
+        page(others, ORDER), Reply(200, ORDER), Reply(200, {"orderId": ID, "events": EVENTS})
+    )
     assert "charge (attempt 2)" in at("order", "show", text).stdout
     assert [request.path for request in server.received] == [
         f"/api/v1/orders?{urlencode({'limit': 100, 'q': text})}",
@@ -59,7 +64,9 @@ CHANGES = [["cancel"], ["retry"], ["change", "--status", "shipped"]]
 
 
 @pytest.mark.parametrize("words", CHANGES, ids=str)
-def test_a_change_takes_the_whole_id_where_no_reader_can_be_asked(at: Run, server: Server, words: list[str]) -> None:
+def test_a_change_takes_the_whole_id_where_no_reader_can_be_asked(
+    at: Run, server: Server, words: list[str]
+) -> None:
     server.acts(page(ORDER), Reply(200, ORDER))
     done = at("order", *words, "0001")
     assert done.returncode == 2
@@ -67,7 +74,9 @@ def test_a_change_takes_the_whole_id_where_no_reader_can_be_asked(at: Run, serve
     assert [request.method for request in server.received] == ["GET"]
 
 
-@pytest.mark.parametrize(("typed", "sent", "status"), [("y\n", ["GET", "DELETE"], 0), ("n\n", ["GET"], 1)])
+@pytest.mark.parametrize(
+    ("typed", "sent", "status"), [("y\n", ["GET", "DELETE"], 0), ("n\n", ["GET"], 1)]
+)
 def test_a_reader_is_asked_before_an_order_with_a_short_form_is_changed(
     server: Server, typed: str, sent: list[str], status: int
 ) -> None:
@@ -75,7 +84,9 @@ def test_a_reader_is_asked_before_an_order_with_a_short_form_is_changed(
     place = {"VALERIX_URL": server.url, "VALERIX_TOKEN": "mine"}
     returned, lines = run_on_terminal("order", "cancel", "0001", typed=typed, columns=160, **place)
     assert returned == status
-    assert any(f"Cancel order {ID} (confirmed, CUST-001, 2,598.00 USD)? [y/N]" in line for line in lines)
+    assert any(
+        f"Cancel order {ID} (confirmed, CUST-001, 2,598.00 USD)? [y/N]" in line for line in lines
+    )
     assert [request.method for request in server.received] == sent
 
 
@@ -105,7 +116,9 @@ def test_a_list_is_shown_again_until_the_reader_ends_it(server: Server) -> None:
     place = {"VALERIX_URL": server.url, "VALERIX_TOKEN": "mine", "PATH": os.environ["PATH"]}
     words = ["order", "list", "--watch", "--every", "0.1"]
     command = [sys.executable, "-m", "valerix.cli.main", *words]
-    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background processes ignore SIGINT
+    heeds_ctrl_c = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # background processes ignore SIGINT
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -131,7 +144,9 @@ def test_stock_fits_a_terminal(server: Server) -> None:
 
 
 def test_movements_fit_a_terminal(server: Server) -> None:
-    server.acts(Reply(200, STOCK), Reply(200, {"items": [{**MOVEMENT, "reason": "found behind the shelf"}]}))
+    server.acts(
+        Reply(200, STOCK), Reply(200, {"items": [{**MOVEMENT, "reason": "found behind the shelf"}]})
+    )
     _, lines = run_on_terminal("stock", "PROD-001", VALERIX_URL=server.url, VALERIX_TOKEN="mine")
     assert max(map(len, lines)) <= 80
     assert any(f"…{ID[-12:]}"[:4] in line for line in lines)

@@ -20,7 +20,10 @@ from valerix.cli.events import parse_time
         (("--since", "99999999d"), "neither a time as 2026-01-31T14:00:00Z nor how long ago"),
         (("--since", "2026-01-31T14:00:00"), "has no zone"),
         (("--since", "1h", "--until", "2h"), "no time between"),
-        (("--since", "1h", "--topic", "weather"), "none of orders, inventory, payments, users, acts"),
+        (
+            ("--since", "1h", "--topic", "weather"),
+            "none of orders, inventory, payments, users, acts",
+        ),
         ((), "--since"),
     ],
 )
@@ -38,7 +41,11 @@ def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
 
 def test_times_are_moments_or_how_long_ago() -> None:
     assert parse_time("2026-01-31T14:00:00+01:00") == datetime(2026, 1, 31, 13, tzinfo=UTC)
-    for text, ago in (("30s", timedelta(seconds=30)), ("90m", timedelta(minutes=90)), ("7d", timedelta(days=7))):
+    for text, ago in (
+        ("30s", timedelta(seconds=30)),
+        ("90m", timedelta(minutes=90)),
+        ("7d", timedelta(days=7)),
+    ):
         before = datetime.now(UTC)
         assert before <= parse_time(text) + ago <= datetime.now(UTC)
     with pytest.raises(typer.BadParameter):

@@ -20,7 +20,9 @@ print(os.nice(0), AUTOGROUP.read_text() if AUTOGROUP.exists() else "")
 @pytest.mark.parametrize("own_session", [True, False], ids=["own", "borrowed"])
 def test_a_process_gives_way_with_its_session_if_that_is_its_own(own_session: bool) -> None:
     command = [sys.executable, "-W", "ignore", "-c", GIVE_WAY]
-    printed = subprocess.run(command, start_new_session=own_session, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        command, start_new_session=own_session, capture_output=True, text=True, check=True
+    ).stdout
     niceness, _, group = printed.strip().partition(" ")
     assert int(niceness) == min(os.nice(0) + 7, NICEST)
     if own_session and group:

@@ -41,7 +41,9 @@ def test_control_sequences_are_taken_out(text: str) -> None:
     assert safe(text).replace("\n", "") in ("ab", "a")
 
 
-@pytest.mark.parametrize("text", ["Zoë 東京 👩‍🚀", "a\n\tb", "\u200e\u200f\u061c\u200c", "[red]x[/red] 100 % \\x1b"])
+@pytest.mark.parametrize(
+    "text", ["Zoë 東京 👩‍🚀", "a\n\tb", "\u200e\u200f\u061c\u200c", "[red]x[/red] 100 % \\x1b"]
+)
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert safe(text) == text
 

@@ -36,7 +36,14 @@ ORDER: dict[str, Any] = {
     "createdAt": AT,
     "updatedAt": AT,
 }
-USER = {"id": "u", "email": "a@b.c", "name": "A", "role": "customer", "status": "active", "version": 1}
+USER = {
+    "id": "u",
+    "email": "a@b.c",
+    "name": "A",
+    "role": "customer",
+    "status": "active",
+    "version": 1,
+}
 SIGNED_IN = {
     "accessToken": "token-1",
     "tokenType": "Bearer",
@@ -63,8 +70,17 @@ DROP, CUT, SILENCE = Misbehave("drop"), Misbehave("cut"), Misbehave("silent")
 Act = Reply | Misbehave
 
 
-def problem(status: int, code: str, detail: str = "Because", *, retry_after: int | None = None, **more: Any) -> Reply:
-    document = {"title": "No", "status": status, "code": code, "detail": detail, "traceId": "0af7", **more}
+def problem(
+    status: int, code: str, detail: str = "Because", *, retry_after: int | None = None, **more: Any
+) -> Reply:
+    document = {
+        "title": "No",
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "traceId": "0af7",
+        **more,
+    }
     return Reply(status, document, {} if retry_after is None else {"Retry-After": str(retry_after)})
 
 
@@ -143,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving() -> Iterator[Server]:
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
         thread.start()
         try:
             yield server

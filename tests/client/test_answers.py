@@ -33,13 +33,22 @@ async def test_an_order_is_placed_and_read(caller: Caller, server: Server) -> No
     assert server.received[0].path == "/api/v1/orders"
     assert server.received[0].body == {
         "customerId": "CUST-001",
-        "items": [{"productId": "PROD-001", "quantity": 2}, {"productId": "PROD-002", "quantity": 1}],
+        "items": [
+            {"productId": "PROD-001", "quantity": 2},
+            {"productId": "PROD-002", "quantity": 1},
+        ],
         "paymentMethod": "visa",
     }
 
 
 async def test_an_accepted_order_is_a_pending_one(caller: Caller, server: Server) -> None:
-    server.acts(Reply(202, {**ORDER, "status": "pending", "total": None, "paymentId": None}, {"Retry-After": "1"}))
+    server.acts(
+        Reply(
+            202,
+            {**ORDER, "status": "pending", "total": None, "paymentId": None},
+            {"Retry-After": "1"},
+        )
+    )
     order = await caller.run(place)
     assert (order.status, order.total) == ("pending", None)
     assert len(server.received) == 1
@@ -87,7 +96,9 @@ async def test_each_refusal_has_its_exception(
 
 async def test_a_refusal_carries_its_document(caller: Caller, server: Server) -> None:
     bad = [{"pointer": "/items/0/quantity", "message": "Expected `int` >= 1"}]
-    server.acts(problem(409, "insufficient_stock", "PROD-001: 2 wanted, 1 left", order=ORDER, errors=bad))
+    server.acts(
+        problem(409, "insufficient_stock", "PROD-001: 2 wanted, 1 left", order=ORDER, errors=bad)
+    )
     with pytest.raises(errors.InsufficientStock, match="2 wanted, 1 left") as caught:
         await caller.run(place)
     error = caught.value
@@ -98,14 +109,18 @@ async def test_a_refusal_carries_its_document(caller: Caller, server: Server) ->
     assert error.idempotency_key == server.received[0].headers["idempotency-key"]
 
 
-async def test_an_answer_without_a_document_is_told_by_its_status(caller: Caller, server: Server) -> None:
+async def test_an_answer_without_a_document_is_told_by_its_status(
+    caller: Caller, server: Server
+) -> None:
     server.acts(Reply(504, b"<html>", {"Content-Type": "text/html"}))
     with pytest.raises(errors.ServerFailed, match="HTTP 504 Gateway Timeout"):
         await caller.run(get, retry_seconds=0)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b'{"id": 7}'])
-async def test_an_answer_that_is_no_order_is_told(caller: Caller, server: Server, body: bytes) -> None:
+async def test_an_answer_that_is_no_order_is_told(
+    caller: Caller, server: Server, body: bytes
+) -> None:
     server.acts(Reply(200, body))
     with pytest.raises(errors.UnreadableAnswer, match="cannot be read as Order"):
         await caller.run(get)
@@ -117,7 +132,9 @@ async def test_lists_follow_the_cursor(caller: Caller, server: Server) -> None:
         Reply(200, {"items": [], "nextCursor": "c/2"}),
         Reply(200, {"items": [ORDER], "nextCursor": None}),
     )
-    found = await caller.run(lambda v: v.orders.list(status="pending", search="a b", oldest_first=True))
+    found = await caller.run(
+        lambda v: v.orders.list(status="pending", search="a b", oldest_first=True)
+    )
     assert len(found) == 3
     assert [request.path for request in server.received] == [
         "/api/v1/orders?limit=100&status=pending&q=a+b&sort=createdAt",
@@ -159,14 +176,20 @@ async def test_waiting_ends_with_the_wanted_status(caller: Caller, server: Serve
 
 
 @pytest.mark.parametrize("status", ["failed", "pending"])
-async def test_waiting_in_vain_tells_where_the_order_stands(caller: Caller, server: Server, status: str) -> None:
+async def test_waiting_in_vain_tells_where_the_order_stands(
+    caller: Caller, server: Server, status: str
+) -> None:
     server.acts(Reply(200, {**ORDER, "status": status}))
     with pytest.raises(errors.StatusNotReached, match=f"is {status}, not completed") as caught:
-        await caller.run(lambda v: v.orders.wait_until(ORDER["id"], {"completed"}, timeout_seconds=0.2))
+        await caller.run(
+            lambda v: v.orders.wait_until(ORDER["id"], {"completed"}, timeout_seconds=0.2)
+        )
     assert caught.value.order.status == status
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://h:0", "http://h:99999"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://h:0", "http://h:99999"]
+)
 def test_an_address_nothing_can_be_reached_by_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not an address|[Pp]ort"):
         Valerix(url)

@@ -29,7 +29,9 @@ LETTER = {
 
 
 async def test_dead_letters_are_read_page_by_page(caller: Caller, server: Server) -> None:
-    server.acts(Reply(200, {"items": [SUMMARY], "nextCursor": "c"}), Reply(200, {"items": [SUMMARY]}))
+    server.acts(
+        Reply(200, {"items": [SUMMARY], "nextCursor": "c"}), Reply(200, {"items": [SUMMARY]})
+    )
     found = await caller.run(lambda v: v.dead_letters.list("orders", waiting=True))
     assert [letter.event_type for letter in found] == ["valerix.customer.updated.v1"] * 2
     assert [request.path for request in server.received] == [
@@ -45,10 +47,14 @@ async def test_one_is_read_with_its_event(caller: Caller, server: Server) -> Non
     assert server.received[0].path == "/api/v1/inventory/dead-letters/3"
 
 
-async def test_a_replay_is_sent_again_because_it_can_take_effect_only_once(caller: Caller, server: Server) -> None:
+async def test_a_replay_is_sent_again_because_it_can_take_effect_only_once(
+    caller: Caller, server: Server
+) -> None:
     server.acts(problem(502, "bad_gateway"), Reply(200, LETTER))
     assert (await caller.run(lambda v: v.dead_letters.replay("orders", 3))).replayed_at is not None
-    assert [(r.method, r.path) for r in server.received] == [("POST", "/api/v1/orders/dead-letters/3/replay")] * 2
+    assert [(r.method, r.path) for r in server.received] == [
+        ("POST", "/api/v1/orders/dead-letters/3/replay")
+    ] * 2
 
 
 async def test_a_replay_that_still_fails_carries_the_cause(caller: Caller, server: Server) -> None:
@@ -60,6 +66,8 @@ async def test_a_replay_that_still_fails_carries_the_cause(caller: Caller, serve
 
 async def test_only_those_who_listen_have_dead_letters(caller: Caller, server: Server) -> None:
     assert CONSUMERS == ("inventory", "notifications", "orders", "users")
-    with pytest.raises(ValueError, match="'payments' is none of inventory, notifications, orders, users"):
+    with pytest.raises(
+        ValueError, match="'payments' is none of inventory, notifications, orders, users"
+    ):
         await caller.run(lambda v: v.dead_letters.get("payments", 1))
     assert server.received == []

@@ -19,13 +19,24 @@ EVENT = {
     "status": "confirmed",
     "errorCode": None,
     "errorMessage": None,
-    "steps": [{"name": "charge", "attempt": 1, "outcome": "ok", "startedAt": AT, "durationMs": 12.5, "detail": None}],
+    "steps": [
+        {
+            "name": "charge",
+            "attempt": 1,
+            "outcome": "ok",
+            "startedAt": AT,
+            "durationMs": 12.5,
+            "detail": None,
+        }
+    ],
 }
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    (text,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S)
+    (text,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S
+    )
     file = tmp_path / "order.py"
     file.write_text(text)
     return file
@@ -52,7 +63,14 @@ def outside(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess
 
 def typed(program: Path, cache: Path) -> subprocess.CompletedProcess[str]:
     return outside(
-        "-m", "mypy", "--strict", "--config-file=", "--cache-dir", cache, program.name, folder=program.parent
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        "--cache-dir",
+        cache,
+        program.name,
+        folder=program.parent,
     )
 
 
@@ -77,12 +95,17 @@ def test_it_places_an_order_and_follows_it(server: Server, program: Path) -> Non
     )
     ended = outside(program.name, server.url, "a@b.c", "password", folder=program.parent)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[1:] == ["completed", "2026-01-02 03:04:05+00:00 confirmed ['charge']"]
+    assert ended.stdout.splitlines()[1:] == [
+        "completed",
+        "2026-01-02 03:04:05+00:00 confirmed ['charge']",
+    ]
     assert "idempotency-key" in server.received[2].headers
 
 
 def test_it_says_why_an_order_is_refused(server: Server, program: Path) -> None:
-    refusal = problem(402, "payment_declined", "The card was declined", order={**ORDER, "status": "failed"})
+    refusal = problem(
+        402, "payment_declined", "The card was declined", order={**ORDER, "status": "failed"}
+    )
     server.acts(Reply(200, SIGNED_IN), Reply(200, SIGNED_IN["user"]), refusal)
     ended = outside(program.name, server.url, "a@b.c", "password", folder=program.parent)
     assert (ended.returncode, ended.stdout) == (0, "declined: The card was declined\n")

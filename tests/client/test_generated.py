@@ -23,7 +23,9 @@ def test_generating_again_gives_the_committed_models() -> None:
         "import sys; from tools.client import documents, python;"
         "sys.stdout.write(python.models(documents.complete(documents.documents())))"
     )
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == (ROOT / MODELS).read_text(), ADVICE
 
@@ -37,12 +39,22 @@ def test_values_and_fields_of_a_newer_server_are_read() -> None:
 def test_an_object_of_a_kind_that_is_not_known_is_read() -> None:
     fault = {"kind": "flood", "depthMetres": 2}
     times = {"since": AT, "until": AT, "stoppedAt": None}
-    answer = {"id": "f-1", "state": "active", "by": "root", "strikes": 0, "strikesByCopy": {}, "fault": fault, **times}
+    answer = {
+        "id": "f-1",
+        "state": "active",
+        "by": "root",
+        "strikes": 0,
+        "strikesByCopy": {},
+        "fault": fault,
+        **times,
+    }
     assert msgspec.convert(answer, Fault).fault == fault
 
 
 def test_a_field_that_may_be_absent_or_null_is_none() -> None:
-    order = msgspec.convert({name: value for name, value in ORDER.items() if value is not None}, Order)
+    order = msgspec.convert(
+        {name: value for name, value in ORDER.items() if value is not None}, Order
+    )
     assert (order.shipping_address, order.held_until, order.error_code) == (None, None, None)
 
 

@@ -36,7 +36,9 @@ def place(valerix: Any) -> Any:
     ],
     ids=str,
 )
-async def test_placing_is_repeated_under_the_same_key(caller: Caller, server: Server, trouble: Act) -> None:
+async def test_placing_is_repeated_under_the_same_key(
+    caller: Caller, server: Server, trouble: Act
+) -> None:
     server.acts(trouble, trouble, CREATED)
     order = await caller.run(place, timeout_seconds=2 if trouble is SILENCE else 30)
     assert order.id == ORDER["id"]
@@ -45,7 +47,9 @@ async def test_placing_is_repeated_under_the_same_key(caller: Caller, server: Se
     assert all(request.body == server.received[0].body for request in server.received)
 
 
-async def test_every_order_has_a_key_of_its_own_unless_one_is_given(caller: Caller, server: Server) -> None:
+async def test_every_order_has_a_key_of_its_own_unless_one_is_given(
+    caller: Caller, server: Server
+) -> None:
     server.acts(CREATED)
     await caller.run(place)
     await caller.run(place)
@@ -63,7 +67,9 @@ async def test_patience_ends_and_the_error_tells_the_key(caller: Caller, server:
     assert caught.value.idempotency_key == server.received[0].headers["idempotency-key"]
 
 
-async def test_a_wish_to_wait_longer_than_patience_ends_it_at_once(caller: Caller, server: Server) -> None:
+async def test_a_wish_to_wait_longer_than_patience_ends_it_at_once(
+    caller: Caller, server: Server
+) -> None:
     server.acts(problem(503, "unavailable", retry_after=60))
     with pytest.raises(errors.ServerFailed) as caught:
         await caller.run(place, retry_seconds=5)
@@ -82,14 +88,18 @@ async def test_a_wish_to_wait_longer_than_patience_ends_it_at_once(caller: Calle
     ],
     ids=str,
 )
-async def test_definite_answers_are_not_asked_for_again(caller: Caller, server: Server, answer: Reply) -> None:
+async def test_definite_answers_are_not_asked_for_again(
+    caller: Caller, server: Server, answer: Reply
+) -> None:
     server.acts(answer)
     with pytest.raises(errors.ValerixError):
         await caller.run(place)
     assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("trouble", [DROP, CUT, BAD_GATEWAY, problem(503, "outcome_unknown", retry_after=0)], ids=str)
+@pytest.mark.parametrize(
+    "trouble", [DROP, CUT, BAD_GATEWAY, problem(503, "outcome_unknown", retry_after=0)], ids=str
+)
 async def test_what_has_no_key_is_not_repeated_when_it_may_have_happened(
     caller: Caller, server: Server, trouble: Act
 ) -> None:
@@ -100,9 +110,13 @@ async def test_what_has_no_key_is_not_repeated_when_it_may_have_happened(
 
 
 @pytest.mark.parametrize(
-    "trouble", [SHED, NO_SERVER, problem(429, "too_many_requests"), problem(409, "order_busy", retry_after=0)], ids=str
+    "trouble",
+    [SHED, NO_SERVER, problem(429, "too_many_requests"), problem(409, "order_busy", retry_after=0)],
+    ids=str,
 )
-async def test_what_has_no_key_is_repeated_when_it_was_not_begun(caller: Caller, server: Server, trouble: Act) -> None:
+async def test_what_has_no_key_is_repeated_when_it_was_not_begun(
+    caller: Caller, server: Server, trouble: Act
+) -> None:
     server.acts(trouble, Reply(200, ORDER))
     assert (await caller.run(lambda v: v.orders.retry(ORDER["id"]))).status == "confirmed"
     assert len(server.received) == 2
@@ -118,7 +132,14 @@ async def test_reading_and_cancelling_are_repeated(caller: Caller, server: Serve
 
 
 async def test_other_changes_carry_a_key_too(caller: Caller, server: Server) -> None:
-    adjusted = {"productId": "P", "warehouseId": "W", "onHand": 1, "reserved": 0, "available": 1, "seq": 1}
+    adjusted = {
+        "productId": "P",
+        "warehouseId": "W",
+        "onHand": 1,
+        "reserved": 0,
+        "available": 1,
+        "seq": 1,
+    }
     server.acts(DROP, Reply(200, adjusted))
     await caller.run(lambda v: v.inventory.adjust("P", "W", 1, reason="found"))
     first, second = (request.body["idempotencyKey"] for request in server.received)

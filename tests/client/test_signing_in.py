@@ -37,7 +37,9 @@ async def test_signs_in_before_the_first_call(caller: Caller, server: Server) ->
     assert server.received[0].body == WHO
 
 
-async def test_signs_in_again_when_the_token_is_not_taken_any_more(caller: Caller, server: Server) -> None:
+async def test_signs_in_again_when_the_token_is_not_taken_any_more(
+    caller: Caller, server: Server
+) -> None:
     server.acts(WELCOME, EXPIRED, WELCOME_AGAIN, FOUND)
     await caller.run(get, **WHO)
     assert paths(server) == [LOGIN, GET, LOGIN, GET]
@@ -76,7 +78,9 @@ async def test_a_wrong_password_is_told(caller: Caller, server: Server) -> None:
     assert paths(server) == [LOGIN]
 
 
-async def test_signing_in_is_repeated_when_the_connection_is_lost(caller: Caller, server: Server) -> None:
+async def test_signing_in_is_repeated_when_the_connection_is_lost(
+    caller: Caller, server: Server
+) -> None:
     server.acts(DROP, WELCOME, FOUND)
     await caller.run(get, **WHO)
     assert paths(server) == [LOGIN, LOGIN, GET]

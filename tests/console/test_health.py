@@ -10,7 +10,18 @@ from valerix.console.history import TICK_SECONDS
 from valerix.console.report import FIVE_MINUTES, PlatformReport, report
 
 WELL = dict.fromkeys(
-    ("gateway", "orders", "worker", "users", "inventory", "payments", "notifications", "psp", "console"), "ok"
+    (
+        "gateway",
+        "orders",
+        "worker",
+        "users",
+        "inventory",
+        "payments",
+        "notifications",
+        "psp",
+        "console",
+    ),
+    "ok",
 )
 QUICK = PlacingAnswers(30, average_ms=40, answers=20, failed=0)
 NONE = PlacingAnswers(30, average_ms=None, answers=0, failed=0)
@@ -22,9 +33,9 @@ def about(health: OrderingHealth) -> list[str]:
 
 
 def test_quick_orders_and_processes_that_answer_are_healthy() -> None:
-    assert judge(QUICK, WELL, {("orders", "inventory"): "closed", ("gateway", "orders"): None}, []) == OrderingHealth(
-        Severity.OK, "Healthy", []
-    )
+    assert judge(
+        QUICK, WELL, {("orders", "inventory"): "closed", ("gateway", "orders"): None}, []
+    ) == OrderingHealth(Severity.OK, "Healthy", [])
 
 
 def test_without_an_order_there_is_no_green() -> None:
@@ -34,7 +45,8 @@ def test_without_an_order_there_is_no_green() -> None:
 
 
 @pytest.mark.parametrize(
-    ("placing", "title"), [(QUICK._replace(average_ms=1001), "Slow"), (QUICK._replace(failed=2), "Failing")]
+    ("placing", "title"),
+    [(QUICK._replace(average_ms=1001), "Slow"), (QUICK._replace(failed=2), "Failing")],
 )
 def test_slow_and_failing_orders_are_red(placing: PlacingAnswers, title: str) -> None:
     health = judge(placing, WELL, {}, [])
@@ -90,15 +102,21 @@ def test_the_worst_comes_first() -> None:
     health = judge(NONE, WELL | {"notifications": "down", "payments": "down"}, {}, [CUT])
     assert (health.level, health.title) == (Severity.BAD, "Down")
     assert about(health) == ["payments", "notifications", "orders", ""]
-    slow = judge(QUICK._replace(average_ms=5000), WELL | {"psp": "down"}, {("payments", "psp"): "open"}, [])
+    slow = judge(
+        QUICK._replace(average_ms=5000), WELL | {"psp": "down"}, {("payments", "psp"): "open"}, []
+    )
     assert about(slow) == ["psp", "payments → psp", ""], "causes before effects"
 
 
 # --- from gathered readings
 
 
-def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: list[OrderCounts]) -> PlatformReport:
-    gathering = Gathering(service_targets(dict.fromkeys(statuses, ("http://127.0.0.1:9",))), FaultWatch(None))
+def gathered(
+    statuses: dict[str, str], checks: dict[str, CheckResult], counts: list[OrderCounts]
+) -> PlatformReport:
+    gathering = Gathering(
+        service_targets(dict.fromkeys(statuses, ("http://127.0.0.1:9",))), FaultWatch(None)
+    )
     for copy, status in zip(gathering.copies, statuses.values(), strict=True):
         copy.status, copy.checks = status, checks
     gathering.counts.extend(counts)
@@ -107,7 +125,9 @@ def gathered(statuses: dict[str, str], checks: dict[str, CheckResult], counts: l
 
 
 def test_a_process_that_reports_a_failed_check_is_impaired_though_it_serves() -> None:
-    result = gathered({"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, [])
+    result = gathered(
+        {"orders": "ok", "inventory": "down"}, {"bus": CheckResult("failed", "no room")}, []
+    )
     assert [process.status for process in result.processes] == ["degraded", "down"]
     assert [symptom.about for symptom in result.health.symptoms] == ["inventory", "orders", ""]
 
@@ -115,7 +135,13 @@ def test_a_process_that_reports_a_failed_check_is_impaired_though_it_serves() ->
 def test_the_success_rate_says_of_how_many_orders_it_is_one() -> None:
     ticks = FIVE_MINUTES // TICK_SECONDS
     before, now = {"confirmed": 10.0, "pending": 1.0}, {"confirmed": 11.0, "pending": 2.0}
-    rate = gathered({"orders": "ok"}, {}, [OrderCounts(1, before, None), OrderCounts(1 + ticks, now, None)]).orders
-    assert (rate.success_rate.now, rate.success_rate.confirmed, rate.success_rate.placed) == (0.5, 1, 2)
+    rate = gathered(
+        {"orders": "ok"}, {}, [OrderCounts(1, before, None), OrderCounts(1 + ticks, now, None)]
+    ).orders
+    assert (rate.success_rate.now, rate.success_rate.confirmed, rate.success_rate.placed) == (
+        0.5,
+        1,
+        2,
+    )
     began_anew = [OrderCounts(1, now, None), OrderCounts(1 + ticks, before, None)]
     assert gathered({"orders": "ok"}, {}, began_anew).orders.success_rate.now is None

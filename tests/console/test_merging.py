@@ -18,7 +18,11 @@ def ref(name: str) -> dict[str, str]:
 def description(path: str, answers: str, **schemas: Any) -> Document:
     def operation(name: str, body: dict[str, str], **more: Any) -> dict[str, Any]:
         content = {"application/json": {"schema": body}}
-        return {"operationId": name, "responses": {"200": {"description": "OK", "content": content}}, **more}
+        return {
+            "operationId": name,
+            "responses": {"200": {"description": "OK", "content": content}},
+            **more,
+        }
 
     return {
         "openapi": "3.1.0",
@@ -32,7 +36,9 @@ def description(path: str, answers: str, **schemas: Any) -> Document:
 
 
 def answer_of(document: Document, path: str) -> str:
-    reference: str = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+    reference: str = document["paths"][path]["get"]["responses"]["200"]["content"][
+        "application/json"
+    ]["schema"]["$ref"]
     return reference.removeprefix("#/components/schemas/")
 
 
@@ -50,7 +56,9 @@ def test_the_paths_of_all_services_are_there_but_not_what_each_process_answers_f
 
 def test_a_schema_two_services_share_is_kept_once() -> None:
     money = schema(amountMinor={"type": "integer"})
-    documents = {name: description(f"/{name}", "Money", Money=money) for name in ("orders", "payments")}
+    documents = {
+        name: description(f"/{name}", "Money", Money=money) for name in ("orders", "payments")
+    }
     merged = merge(documents, [], "1")
     assert [answer_of(merged, path) for path in ("/orders", "/payments")] == ["Money", "Money"]
     assert set(merged["components"]["schemas"]) == {"Money"}
@@ -59,7 +67,9 @@ def test_a_schema_two_services_share_is_kept_once() -> None:
 def test_one_name_for_two_things_becomes_two_names_and_whatever_refers_to_it_follows() -> None:
     page = schema(items={"type": "array", "items": ref("Item")})
     documents = {
-        "orders": description("/orders", "Page", Item=schema(quantity={"type": "integer"}), Page=page),
+        "orders": description(
+            "/orders", "Page", Item=schema(quantity={"type": "integer"}), Page=page
+        ),
         "inventory": description(
             "/inventory",
             "Page",
@@ -72,7 +82,10 @@ def test_one_name_for_two_things_becomes_two_names_and_whatever_refers_to_it_fol
     schemas = merged["components"]["schemas"]
     assert answer_of(merged, "/orders") == "PageOfOrders"
     assert schemas["PageOfInventory"]["properties"]["items"]["items"] == ref("ItemOfInventory")
-    assert schemas["ItemOfInventory"] == {**schema(onHand={"type": "integer"}), "title": "ItemOfInventory"}
+    assert schemas["ItemOfInventory"] == {
+        **schema(onHand={"type": "integer"}),
+        "title": "ItemOfInventory",
+    }
     assert "InventoryItem" not in schemas, "nothing refers to it"
     assert list(OpenAPIV31SpecValidator(merged).iter_errors()) == []
 
@@ -85,7 +98,11 @@ def test_a_service_that_is_missing_is_named() -> None:
 
 def test_faults_on_purpose_are_not_published() -> None:
     own = description("/orders", "Order", Order=schema())
-    chaos = {"tags": ["chaos"], "operationId": "getChaos", "responses": {"200": {"description": "OK"}}}
+    chaos = {
+        "tags": ["chaos"],
+        "operationId": "getChaos",
+        "responses": {"200": {"description": "OK"}},
+    }
     documents = {"orders": {**own, "paths": {**own["paths"], "/api/v1/chaos": {"get": chaos}}}}
     assert set(merge(documents, [], "1")["paths"]) == {"/orders", "/api/v1/chaos/orders"}
     published = publish(documents, [], "1")

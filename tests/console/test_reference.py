@@ -32,13 +32,17 @@ POLICY = {
 
 
 @pytest.fixture(scope="module")
-def services(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Process]]:
+def services(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Process]]:
     """Users and inventory are up, orders and payments are not."""
     identities = Identities(tmp_path_factory.mktemp("console"))
     users, inventory = (postgres.fresh_database(name) for name in ("users", "inventory"))
     with (
         running("users", identities, database_url=users[1]) as users_process,
-        running("inventory", identities, database_url=inventory[1], orders_url=DOWN) as inventory_process,
+        running(
+            "inventory", identities, database_url=inventory[1], orders_url=DOWN
+        ) as inventory_process,
         running(
             "console",
             identities,
@@ -91,7 +95,9 @@ async def test_the_merged_description_holds_every_public_operation_of_the_servic
     assert operations(merged) == described - private - chaos
 
 
-async def test_services_that_are_down_are_named_and_do_not_take_the_reference_down(console: Api) -> None:
+async def test_services_that_are_down_are_named_and_do_not_take_the_reference_down(
+    console: Api,
+) -> None:
     described = (await console.get("/openapi.json")).json["info"]["description"]
     assert "left out: orders, payments, notifications." in described
     own = await console.get("/openapi/orders.json")
@@ -101,7 +107,9 @@ async def test_services_that_are_down_are_named_and_do_not_take_the_reference_do
 
 async def test_each_service_can_be_read_alone(console: Api, services: dict[str, Process]) -> None:
     async with Api.open(services["users"].url) as users:
-        assert (await console.get("/openapi/users.json")).json == (await users.get("/openapi.json")).json
+        assert (await console.get("/openapi/users.json")).json == (
+            await users.get("/openapi.json")
+        ).json
     assert (await console.get("/openapi/nobody.json")).status == 404
 
 
@@ -118,13 +126,19 @@ async def test_the_events_of_the_services_that_answer_are_described_together(
     assert "/asyncapi.json" in (await console.get("/openapi.json")).json["info"]["description"]
 
 
-async def test_operations_say_whether_they_need_a_token_and_that_errors_are_problems(console: Api) -> None:
+async def test_operations_say_whether_they_need_a_token_and_that_errors_are_problems(
+    console: Api,
+) -> None:
     paths = (await console.get("/openapi.json")).json["paths"]
     assert paths["/api/v1/users/me"]["get"]["security"] == [{"bearer": []}]
     assert paths["/api/v1/users/login"]["post"]["security"] == []
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    problem = {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    }
     responses = paths["/api/v1/users"]["get"]["responses"]
-    assert [responses[status]["content"] for status in ("400", "401", "403", "default")] == [problem] * 4
+    assert [responses[status]["content"] for status in ("400", "401", "403", "default")] == [
+        problem
+    ] * 4
 
 
 async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
@@ -141,7 +155,9 @@ async def test_the_console_is_ready_whoever_else_is_not(console: Api) -> None:
 # --- the page
 
 
-async def test_the_type_of_a_problem_leads_to_its_place_on_a_page(console: Api, services: dict[str, Process]) -> None:
+async def test_the_type_of_a_problem_leads_to_its_place_on_a_page(
+    console: Api, services: dict[str, Process]
+) -> None:
     refused = await console.get("/unknown")
     path, _, code = refused.json["type"].partition("#")
     page = await console.get(path)
@@ -149,7 +165,13 @@ async def test_the_type_of_a_problem_leads_to_its_place_on_a_page(console: Api, 
     assert "script-src 'self'" in page.headers["content-security-policy"]
     text = page.body.decode()
     assert f'<section id="{code}">' in text
-    own = {"gateway_timeout", "service_silent", "email_taken", "product_not_found", "idempotency_key_reused"}
+    own = {
+        "gateway_timeout",
+        "service_silent",
+        "email_taken",
+        "product_not_found",
+        "idempotency_key_reused",
+    }
     assert [each for each in own if f'<section id="{each}">' not in text] == []
 
 
@@ -169,7 +191,9 @@ async def test_every_address_below_the_console_is_the_console(console: Api) -> N
         assert answer.headers["content-security-policy"] == first.headers["content-security-policy"]
 
 
-async def test_the_page_loads_only_our_own_files_under_a_policy_that_allows_no_others(console: Api) -> None:
+async def test_the_page_loads_only_our_own_files_under_a_policy_that_allows_no_others(
+    console: Api,
+) -> None:
     page = await console.get("/docs")
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     rules = page.headers["content-security-policy"].split("; ")
@@ -192,7 +216,9 @@ async def test_the_page_loads_only_our_own_files_under_a_policy_that_allows_no_o
         ("/static/vendor/SHA256SUMS", "text/plain; charset=utf-8"),
     ],
 )
-async def test_files_have_their_type_and_are_sent_once(console: Api, path: str, media_type: str) -> None:
+async def test_files_have_their_type_and_are_sent_once(
+    console: Api, path: str, media_type: str
+) -> None:
     first = await console.get(path)
     assert first.headers["content-type"] == media_type
     assert first.headers["x-content-type-options"] == "nosniff"
@@ -203,7 +229,11 @@ async def test_files_have_their_type_and_are_sent_once(console: Api, path: str, 
         assert (again.status, again.body, again.headers["etag"]) == (304, b"", etag)
     assert (await console.call("GET", path, if_none_match='"other"')).status == 200
     head = await console.call("HEAD", path)
-    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(first.body)))
+    assert (head.status, head.body, head.headers["content-length"]) == (
+        200,
+        b"",
+        str(len(first.body)),
+    )
 
 
 async def test_vendored_files_are_kept_by_browsers_and_ours_are_asked_about(console: Api) -> None:
@@ -214,9 +244,12 @@ async def test_vendored_files_are_kept_by_browsers_and_ours_are_asked_about(cons
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static", "/static/"]
+    "path",
+    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static", "/static/"],
 )
-async def test_nothing_outside_the_folder_is_served(services: dict[str, Process], path: str) -> None:
+async def test_nothing_outside_the_folder_is_served(
+    services: dict[str, Process], path: str
+) -> None:
     async with Api.open(services["console"].url) as api:
         assert (await api.get(path)).status == 404
 
@@ -227,7 +260,9 @@ def test_vendored_files_are_the_ones_that_were_checked_in_with_a_licence() -> No
     listed = {name: checksum for checksum, name in lines}
     present = {str(file.relative_to(vendor)): file for file in vendor.rglob("*") if file.is_file()}
     del present["SHA256SUMS"]
-    assert listed == {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in present.items()}
+    assert listed == {
+        name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in present.items()
+    }
     assert all((folder / "LICENSE").is_file() for folder in vendor.iterdir() if folder.is_dir())
 
 

@@ -46,7 +46,11 @@ def test_a_reading_keeps_traffic_breakers_and_orders_and_leaves_probes_out() -> 
     reading = readings.read(TEXT)
     everything, placing = reading.traffic[ALL], reading.traffic[PLACING]
     assert (everything[COUNT], everything[ERRORS], everything[SUM]) == (5.0, 1.0, 2.5)
-    assert (placing[COUNT], placing[ERRORS], placing[BUCKETS + readings.BOUNDS.index(0.1)]) == (4.0, 0.0, 3.0)
+    assert (placing[COUNT], placing[ERRORS], placing[BUCKETS + readings.BOUNDS.index(0.1)]) == (
+        4.0,
+        0.0,
+        3.0,
+    )
     assert reading.labeled["circuit_breaker_state"] == {"inventory": 1.0}
     assert reading.labeled["orders_created_total"] == {"confirmed": 4.0}
     assert reading.started_at == 1.79e9
@@ -72,15 +76,23 @@ haproxy_frontend_http_responses_total{proxy="web",code="5xx"} 2
 def test_a_reading_of_a_gateway_counts_answers_and_failures(gateway: str) -> None:
     traffic = readings.read(GATEWAYS[gateway]).traffic[ALL]
     assert (traffic[COUNT], traffic[ERRORS]) == (9.0, 2.0)
-    assert (readings.average_ms(traffic), readings.percentile_ms(traffic, 0.95)) == (None, None), "none was timed"
+    assert (readings.average_ms(traffic), readings.percentile_ms(traffic, 0.95)) == (None, None), (
+        "none was timed"
+    )
 
 
 def row(count: float, seconds: float = 2.0, slow: float = 0.0) -> list[float]:
     """`count` answers in 50-100 ms, `slow` of them in 1-2.5 s instead."""
     traffic = readings.no_traffic()
-    traffic[COUNT], traffic[SECONDS], traffic[SUM] = count, seconds, 0.075 * (count - slow) + 1.5 * slow
+    traffic[COUNT], traffic[SECONDS], traffic[SUM] = (
+        count,
+        seconds,
+        0.075 * (count - slow) + 1.5 * slow,
+    )
     for place, bound in enumerate(readings.BOUNDS):
-        traffic[BUCKETS + place] = (count - slow if bound >= 0.1 else 0) + (slow if bound >= 2.5 else 0)
+        traffic[BUCKETS + place] = (count - slow if bound >= 0.1 else 0) + (
+            slow if bound >= 2.5 else 0
+        )
     return traffic
 
 
@@ -128,7 +140,12 @@ def test_a_ring_forgets_what_is_older_than_itself_and_never_shows_it_as_new() ->
 
 
 def line(message: str, level: str = "info", trace: str = "", **fields: object) -> str:
-    entry = {"timestamp": "2026-01-01T00:00:00Z", "level": level, "service": "orders", "trace_id": trace}
+    entry = {
+        "timestamp": "2026-01-01T00:00:00Z",
+        "level": level,
+        "service": "orders",
+        "trace_id": trace,
+    }
     return json.dumps(entry | {"message": message} | fields) + "\n"
 
 
@@ -140,19 +157,30 @@ def test_only_new_whole_wanted_lines_are_read(tmp_path: Path) -> None:
     assert page.lines[1].fields == {"order_id": "x"}
     with file.open("a") as stream:
         stream.write('": 1}\n' + line("last"))
-    assert [one.message for one in logs.read(tmp_path, Wanted(), page.position).lines] == ["", "last"]
-    assert [one.message for one in logs.read(tmp_path, Wanted(level="error"), "").lines] == ["trouble"]
-    assert [one.message for one in logs.read(tmp_path, Wanted(trace_id="a" * 32), "").lines] == ["trouble"]
+    assert [one.message for one in logs.read(tmp_path, Wanted(), page.position).lines] == [
+        "",
+        "last",
+    ]
+    assert [one.message for one in logs.read(tmp_path, Wanted(level="error"), "").lines] == [
+        "trouble"
+    ]
+    assert [one.message for one in logs.read(tmp_path, Wanted(trace_id="a" * 32), "").lines] == [
+        "trouble"
+    ]
     assert [one.message for one in logs.read(tmp_path, Wanted(text="LAST"), "").lines] == ["last"]
     file.rename(tmp_path / "orders.log.1")
     file.write_text(line("in a new file"))
-    assert [one.message for one in logs.read(tmp_path, Wanted(), page.position).lines] == ["in a new file"]
+    assert [one.message for one in logs.read(tmp_path, Wanted(), page.position).lines] == [
+        "in a new file"
+    ]
 
 
 def test_requests_to_the_console_itself_are_left_out_unless_asked_for(tmp_path: Path) -> None:
     asked: dict[str, Any] = {"service": "console", "endpoint": "/static/js/ui.js"}
     trace = "b" * 32
-    (tmp_path / "console-2.log").write_text(line("request", trace=trace, **asked) + line("stopping", service="console"))
+    (tmp_path / "console-2.log").write_text(
+        line("request", trace=trace, **asked) + line("stopping", service="console")
+    )
     (tmp_path / "orders.log").write_text(line("request", endpoint="/api/v1/orders"))
 
     def shown(wanted: Wanted) -> list[str]:
@@ -179,7 +207,11 @@ def process(identities: Identities) -> Iterator[Process]:
     (identities.folder / "logs" / "orders.log").write_text(line("something happened"))
     settings = {f"{name}_url": DOWN for name in ELSEWHERE}
     with running(
-        "console", identities, **settings, call_pairs="orders>inventory", logs_folder=identities.folder / "logs"
+        "console",
+        identities,
+        **settings,
+        call_pairs="orders>inventory",
+        logs_folder=identities.folder / "logs",
     ) as console:
         yield console
 
@@ -192,7 +224,10 @@ async def console(process: Process) -> AsyncIterator[Api]:
 
 async def report(process: Process, token: str, **options: object) -> dict[str, object]:
     address = process.url.replace("http", "ws") + "/console/api/feed"
-    headers = {"Authorization": f"Bearer {token}", **{k.title(): str(v) for k, v in options.items()}}
+    headers = {
+        "Authorization": f"Bearer {token}",
+        **{k.title(): str(v) for k, v in options.items()},
+    }
     async with asyncio.timeout(60), connect(address, additional_headers=headers) as socket:
         answer: dict[str, object] = json.loads(await socket.recv())
         return answer
@@ -220,7 +255,9 @@ async def test_only_staff_may_watch_and_only_from_our_own_pages(
     assert await report(process, identities.person("admin"), origin=process.url)
     for path in ("/console/api/history", "/console/api/logs"):
         assert (await console.get(path)).status == 401
-        assert (await console.get(path, token=identities.person("customer", "CUST-001"))).status == 403
+        assert (
+            await console.get(path, token=identities.person("customer", "CUST-001"))
+        ).status == 403
         assert (await console.get(path, token=identities.person("operator"))).status == 200
 
 
@@ -228,16 +265,24 @@ async def test_history_is_columns_of_equal_length(console: Api, identities: Iden
     token = identities.person("operator")
     answer = (await console.get("/console/api/history?minutes=60", token=token)).json
     assert len(answer["times"]) == POINTS
-    assert all(len(column) == POINTS for columns in answer["series"].values() for column in columns.values())
+    assert all(
+        len(column) == POINTS
+        for columns in answer["series"].values()
+        for column in columns.values()
+    )
     for minutes in ("7", "0", "x"):
-        assert (await console.get(f"/console/api/history?minutes={minutes}", token=token)).status == 400
+        assert (
+            await console.get(f"/console/api/history?minutes={minutes}", token=token)
+        ).status == 400
 
 
 async def test_log_lines_are_served(console: Api, identities: Identities) -> None:
     page = (await console.get("/console/api/logs", token=identities.person("operator"))).json
     assert [one["message"] for one in page["lines"]] == ["something happened"]
     for wrong in ("level=loud", "traceId=xyz", "after=nowhere"):
-        answer = await console.get(f"/console/api/logs?{wrong}", token=identities.person("operator"))
+        answer = await console.get(
+            f"/console/api/logs?{wrong}", token=identities.person("operator")
+        )
         assert answer.status == 400, wrong
 
 
@@ -249,7 +294,10 @@ async def test_everybody_is_told_what_there_is_and_passwords_only_of_demo_accoun
     assert offered["logs"] is True
     assert offered["chaos"] is False
     assert "card_ok" in offered["paymentMethods"]
-    demo = {"demo_password": "known to all", "demo_logins": "ada@demo.example=Customer,op@demo.example=Operator"}
+    demo = {
+        "demo_password": "known to all",
+        "demo_logins": "ada@demo.example=Customer,op@demo.example=Operator",
+    }
     urls = {f"{name}_url": DOWN for name in ELSEWHERE}
     with running("console", identities, **urls, **demo) as process:
         async with Api.open(process.url) as api:
@@ -258,7 +306,9 @@ async def test_everybody_is_told_what_there_is_and_passwords_only_of_demo_accoun
     assert shown["accounts"][1] == {"email": "op@demo.example", "about": "Operator"}
 
 
-async def test_connections_are_counted_and_limited(process: Process, identities: Identities, console: Api) -> None:
+async def test_connections_are_counted_and_limited(
+    process: Process, identities: Identities, console: Api
+) -> None:
     async def are_open(feeds: int) -> bool:
         text = (await console.get("/metrics")).body.decode()
         return float(text.split("console_feed_connections_current ")[-1].split()[0]) == feeds
@@ -269,7 +319,9 @@ async def test_connections_are_counted_and_limited(process: Process, identities:
     with pytest.raises(InvalidStatus) as refused:
         await connect(address, additional_headers=headers)
     assert refused.value.response.status_code == 429
-    await eventually(lambda: are_open(32))  # other tests' closed connections may still be counted for a moment
+    await eventually(
+        lambda: are_open(32)
+    )  # other tests' closed connections may still be counted for a moment
     for socket in sockets:
         await socket.close()
     await eventually(lambda: are_open(0))

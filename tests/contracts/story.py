@@ -23,7 +23,15 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.outbox import Load, Relay
 from valerix.chassis.messaging.repository import ACTS
 from valerix.chassis.postgres.database import Database
-from valerix.contracts.events import ACT_RECORDED, INVENTORY, ORDERS, PAYMENTS, PREFIX, USERS, VERSION
+from valerix.contracts.events import (
+    ACT_RECORDED,
+    INVENTORY,
+    ORDERS,
+    PAYMENTS,
+    PREFIX,
+    USERS,
+    VERSION,
+)
 from valerix.contracts.events import ACTS as ACTS_TOPIC
 from valerix.inventory.repository import outbox as inventory
 from valerix.orders import composition
@@ -42,10 +50,18 @@ LOADS: Final[dict[str, Load]] = {
 }
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 SECRET: Final = "only-for-this-test-run"
-ADDRESS: Final = {"name": "Ada", "street": "1 High Street", "city": "London", "country": "GB", "postalCode": "W1"}
+ADDRESS: Final = {
+    "name": "Ada",
+    "street": "1 High Street",
+    "city": "London",
+    "country": "GB",
+    "postalCode": "W1",
+}
 PASSWORD: Final = "a password of the story"
 ALWAYS_NEW: Final = {
-    re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"): "01890000-0000-7000-8000-000000000000",
+    re.compile(
+        r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    ): "01890000-0000-7000-8000-000000000000",
     re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"): "2026-01-02T03:04:05Z",
     re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-00$"): f"00-{TRACE}-00f067aa0ba902b7-00",
 }
@@ -63,7 +79,9 @@ def tell_everything(postgres: PostgresServer, identities: Identities) -> dict[st
     return recorded
 
 
-def _start(processes: ExitStack, identities: Identities, urls: dict[str, str]) -> Iterator[tuple[str, Process]]:
+def _start(
+    processes: ExitStack, identities: Identities, urls: dict[str, str]
+) -> Iterator[tuple[str, Process]]:
     ledger = identities.folder / "ledger.jsonl"
     psp = processes.enter_context(running("psp", identities, psp_secret=SECRET, ledger_file=ledger))
     # Here orders calls no service: it only answers calls, and notes refunds.
@@ -86,7 +104,9 @@ async def _tell(
     recorded: dict[str, dict[str, Any]] = {}
     for source, url in urls.items():
         for event in await _outgoing(source, url):
-            recorded.setdefault(event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event))
+            recorded.setdefault(
+                event["type"].removeprefix(PREFIX).removesuffix(VERSION), _settled(event)
+            )
     recorded[ACT_RECORDED] = _settled((await _outgoing_acts(INVENTORY, urls[INVENTORY]))[0])
     return recorded
 
@@ -95,7 +115,11 @@ async def _tell_customers(service: Process, identities: Identities) -> None:
     async with Api.open(service.url, identities.person("admin", subject="ann")) as api:
         account = {"name": "Ada Byron", "email": "ada@shop.example", "password": PASSWORD}
         ada = _good(await api.post("/api/v1/users/register", account))
-        _good(await api.call("PUT", f"/api/v1/users/{ada['id']}", {"name": "Ada Lovelace", "email": ada["email"]}))
+        _good(
+            await api.call(
+                "PUT", f"/api/v1/users/{ada['id']}", {"name": "Ada Lovelace", "email": ada["email"]}
+            )
+        )
 
 
 async def _tell_mails(identities: Identities, url: str) -> None:
@@ -103,7 +127,9 @@ async def _tell_mails(identities: Identities, url: str) -> None:
     with running(USERS, identities, database_url=url, mail_secret=SECRET) as service:
         async with Api.open(service.url, identities.person("admin", subject="ann")) as api:
             (ada,) = _good(await api.get("/api/v1/users"))["items"]
-        async with Api.open(service.url, identities.person("customer", ada["customerId"], ada["id"])) as api:
+        async with Api.open(
+            service.url, identities.person("customer", ada["customerId"], ada["id"])
+        ) as api:
             _good(await api.post("/api/v1/users/password/forgot", {"email": ada["email"]}))
 
             async def asked() -> bool:
@@ -117,7 +143,11 @@ async def _tell_mails(identities: Identities, url: str) -> None:
 
 async def _tell_stock(service: Process, identities: Identities) -> None:
     async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
-        _good(await api.post("/api/v1/warehouses", {"warehouseId": "WH-EAST", "name": "East", "priority": 1}))
+        _good(
+            await api.post(
+                "/api/v1/warehouses", {"warehouseId": "WH-EAST", "name": "East", "priority": 1}
+            )
+        )
         product = {
             "productId": "PROD-001",
             "name": "Lamp",
@@ -126,11 +156,18 @@ async def _tell_stock(service: Process, identities: Identities) -> None:
             "initialStock": [{"warehouseId": "WH-EAST", "quantity": 10}],
         }
         _good(await api.post("/api/v1/products", product))
-        change = {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": -1, "reason": "broken"}
+        change = {
+            "productId": "PROD-001",
+            "warehouseId": "WH-EAST",
+            "delta": -1,
+            "reason": "broken",
+        }
         _good(await api.post("/api/v1/inventory/adjust", change))
 
 
-async def _tell_orders_and_payments(services: dict[str, Process], identities: Identities, url: str) -> None:
+async def _tell_orders_and_payments(
+    services: dict[str, Process], identities: Identities, url: str
+) -> None:
     settings = composition.Settings(
         port=0,
         keys_file=identities.keys_file,
@@ -145,10 +182,14 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
     async with AsyncExitStack() as resources:
         desk = (await composition.build(settings, resources)).flows
 
-        async def place(quantity: int, method: str = "card_ok", on_shortage: str = "hold") -> Answer:
+        async def place(
+            quantity: int, method: str = "card_ok", on_shortage: str = "hold"
+        ) -> Answer:
             lines = [OrderLine("PROD-001", quantity)]
             order = new_order("CUST-001", lines, method, on_shortage, ADDRESS)
-            return await desk.placing.place(PlaceRequest(order, None, b"", TRACE, Deadline.after(30)))
+            return await desk.placing.place(
+                PlaceRequest(order, None, b"", TRACE, Deadline.after(30))
+            )
 
         first, declined, short = await place(5), await place(1, "card_declined"), await place(100)
         assert [answer.status for answer in (first, declined, short)] == [201, 402, 409]
@@ -159,7 +200,9 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
 
         await eventually(completed)
         second = await place(1)
-        cancelled = await desk.changes.cancel(second.order_id, None, "changed my mind", Deadline.after(30))
+        cancelled = await desk.changes.cancel(
+            second.order_id, None, "changed my mind", Deadline.after(30)
+        )
         assert cancelled.status == "cancelled"
         assert (await place(20, on_shortage="backorder")).status == 409
         await _deliver(services[INVENTORY], identities)
@@ -173,7 +216,12 @@ async def _tell_orders_and_payments(services: dict[str, Process], identities: Id
 
 async def _deliver(service: Process, identities: Identities) -> None:
     async with Api.open(service.url, identities.person("operator", subject="olga")) as api:
-        delivery = {"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": 30, "reason": "delivery"}
+        delivery = {
+            "productId": "PROD-001",
+            "warehouseId": "WH-EAST",
+            "delta": 30,
+            "reason": "delivery",
+        }
         _good(await api.post("/api/v1/inventory/adjust", delivery))
 
 
@@ -186,12 +234,16 @@ async def _give_back(service: Process, identities: Identities, order_id: str) ->
 
 async def _outgoing(source: str, url: str) -> list[dict[str, Any]]:
     async with Database.open(url, 2) as database:
-        return await _moved(database, Relay(database, bus := Recorder(), source, [], LOADS[source]), bus)
+        return await _moved(
+            database, Relay(database, bus := Recorder(), source, [], LOADS[source]), bus
+        )
 
 
 async def _outgoing_acts(source: str, url: str) -> list[dict[str, Any]]:
     async with Database.open(url, 2) as database:
-        relay = Relay(database, bus := Recorder(), source, [], ACTS.list_outgoing, ACTS, topic=ACTS_TOPIC)
+        relay = Relay(
+            database, bus := Recorder(), source, [], ACTS.list_outgoing, ACTS, topic=ACTS_TOPIC
+        )
         return await _moved(database, relay, bus)
 
 

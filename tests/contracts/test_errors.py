@@ -83,7 +83,9 @@ users wrong_password: 403 The password is wrong
 """
 
 
-SHARED: Final[dict[type[DomainError], tuple[str, ...]]] = {OrderNotFound: ("inventory", "orders", "payments")}
+SHARED: Final[dict[type[DomainError], tuple[str, ...]]] = {
+    OrderNotFound: ("inventory", "orders", "payments")
+}
 """Errors of the contracts, and the services that raise them."""
 
 
@@ -94,8 +96,14 @@ def domain_errors() -> list[tuple[str, type[DomainError]]]:
     """
     for name in ROLES[Role.PURE]:
         importlib.import_module(f"valerix.{name}")
-    kinds = [kind for kind in DomainError.__subclasses__() if kind.__module__.startswith("valerix.")]
-    return [(service, kind) for kind in kinds for service in SHARED.get(kind, (kind.__module__.split(".")[1],))]
+    kinds = [
+        kind for kind in DomainError.__subclasses__() if kind.__module__.startswith("valerix.")
+    ]
+    return [
+        (service, kind)
+        for kind in kinds
+        for service in SHARED.get(kind, (kind.__module__.split(".")[1],))
+    ]
 
 
 def line_of(service: str, kind: type[DomainError]) -> str:
@@ -105,11 +113,17 @@ def line_of(service: str, kind: type[DomainError]) -> str:
     edge.problem_types.update(importlib.import_module(f"valerix.{service}.schemas").PROBLEMS)
     answer = edge.problem_response(edge.to_problem(error))
     document = json.loads(answer.body)
-    assert (document["status"], document["detail"], document["member"]) == (answer.status, "why", 1), kind
+    assert (document["status"], document["detail"], document["member"]) == (
+        answer.status,
+        "why",
+        1,
+    ), kind
     headers = "".join(f"; {name.decode()}: {value.decode()}" for name, value in answer.headers)
     return f"{service} {document['code']}: {answer.status} {document['title']}{headers}"
 
 
-def test_every_error_of_a_domain_is_told_as_it_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_error_of_a_domain_is_told_as_it_was_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(edge, "problem_types", {})
     assert sorted({line_of(*each) for each in domain_errors()}) == RECORDED.splitlines()

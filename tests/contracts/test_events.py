@@ -46,7 +46,12 @@ ADVICE: Final = (
 
 
 def fields_of(kind: str, table: dict[str, set[str]]) -> set[str]:
-    return {field for name, fields in table.items() if kind.startswith(PREFIX + name) for field in fields}
+    return {
+        field
+        for name, fields in table.items()
+        if kind.startswith(PREFIX + name)
+        for field in fields
+    }
 
 
 def pinned(kind: str) -> Any:
@@ -54,7 +59,9 @@ def pinned(kind: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def told(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def told(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Any]]:
     return tell_everything(postgres, Identities(tmp_path_factory.mktemp("story")))
 
 
@@ -72,7 +79,9 @@ def document() -> dict[str, Any]:
 @pytest.mark.parametrize("kind", TYPES)
 def test_an_event_is_told_as_it_was_pinned(told: dict[str, dict[str, Any]], kind: str) -> None:
     now = told[kind.removeprefix(PREFIX).removesuffix(VERSION)]
-    assert now == pinned(kind), f"{kind} is told differently now. {ADVICE}. It is now:\n{json.dumps(now, indent=2)}"
+    assert now == pinned(kind), (
+        f"{kind} is told differently now. {ADVICE}. It is now:\n{json.dumps(now, indent=2)}"
+    )
 
 
 def test_every_event_there_is_has_its_pin_and_no_other(told: dict[str, dict[str, Any]]) -> None:
@@ -88,11 +97,15 @@ def test_a_pinned_event_is_what_the_document_describes(document: dict[str, Any],
         assert not validator.is_valid({key: value for key, value in event.items() if key != name})
     assert not validator.is_valid({**event, "type": "valerix.order.invented.v1"})
     for name in event["data"]:
-        assert not validator.is_valid({**event, "data": {**event["data"], name: [[]]}}), f"{name} may be anything"
+        assert not validator.is_valid({**event, "data": {**event["data"], name: [[]]}}), (
+            f"{name} may be anything"
+        )
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_the_data_of_an_event_has_all_and_only_the_fields_described(document: dict[str, Any], kind: str) -> None:
+def test_the_data_of_an_event_has_all_and_only_the_fields_described(
+    document: dict[str, Any], kind: str
+) -> None:
     reference = document["components"]["schemas"][kind]["allOf"][1]["properties"]["data"]["$ref"]
     schema = document["components"]["schemas"][reference.rpartition("/")[2]]
     described = set(schema["properties"])
@@ -101,15 +114,21 @@ def test_the_data_of_an_event_has_all_and_only_the_fields_described(document: di
 
 
 @pytest.mark.parametrize("kind", TYPES)
-def test_an_event_from_before_there_were_more_fields_is_still_one(document: dict[str, Any], kind: str) -> None:
+def test_an_event_from_before_there_were_more_fields_is_still_one(
+    document: dict[str, Any], kind: str
+) -> None:
     event = pinned(kind)
-    before = {name: value for name, value in event["data"].items() if name not in fields_of(kind, ADDED)}
+    before = {
+        name: value for name, value in event["data"].items() if name not in fields_of(kind, ADDED)
+    }
     assert of_event(document, kind).is_valid({**event, "data": before})
 
 
 def test_types_of_fields_stay_as_they_were_pinned(document: dict[str, Any]) -> None:
     now = without_words(document["components"]["schemas"])
-    assert now == json.loads(SCHEMAS.read_text()), f"A type has changed. {ADVICE}. It is now:\n{json.dumps(now)}"
+    assert now == json.loads(SCHEMAS.read_text()), (
+        f"A type has changed. {ADVICE}. It is now:\n{json.dumps(now)}"
+    )
 
 
 def of_event(document: dict[str, Any], kind: str) -> Draft202012Validator:
@@ -132,10 +151,21 @@ def without_words(schema: Any) -> Any:
 def test_the_document_has_the_structure_of_asyncapi_3(document: dict[str, Any]) -> None:
     assert document["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(document["info"])
-    assert set(document) <= {"asyncapi", "info", "defaultContentType", "channels", "operations", "components"}
+    assert set(document) <= {
+        "asyncapi",
+        "info",
+        "defaultContentType",
+        "channels",
+        "operations",
+        "components",
+    }
     assert set(document["channels"]) == set(TOPICS)
     for name, channel in document["channels"].items():
-        assert {key for key in channel if not key.startswith("x-")} == {"address", "description", "messages"}
+        assert {key for key in channel if not key.startswith("x-")} == {
+            "address",
+            "description",
+            "messages",
+        }
         assert set(channel["messages"]) == set(BY_SOURCE[name])
     for operation in document["operations"].values():
         assert operation["action"] == "send"

@@ -11,7 +11,9 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
 
 
 def test_the_same_names_have_the_same_id() -> None:
-    assert id_of(NOON, "order-1:2", "email", "CUST-001") == id_of(NOON, "order-1:2", "email", "CUST-001")
+    assert id_of(NOON, "order-1:2", "email", "CUST-001") == id_of(
+        NOON, "order-1:2", "email", "CUST-001"
+    )
 
 
 def test_whatever_differs_makes_another_id() -> None:
@@ -42,7 +44,15 @@ SHOWN = "01a1fdfc-5a0f-7cde-8f01-769c3417a559"
     "text",
     [
         *("a559", "17a559", "769c3417a559", "…769c3417a559", "...a559", "..a559", " 769C3417A559 "),
-        *("01a1", "01a1fdfc", "01a1fdfc…", "01a1fdfc-5a0f-7", "01a1fdfc…0f36"[:9] + "a559", "01a1fdfc...59", SHOWN),
+        *(
+            "01a1",
+            "01a1fdfc",
+            "01a1fdfc…",
+            "01a1fdfc-5a0f-7",
+            "01a1fdfc…0f36"[:9] + "a559",
+            "01a1fdfc...59",
+            SHOWN,
+        ),
         *(SHOWN.replace("-", ""), short(SHOWN)),
     ],
 )

@@ -28,8 +28,21 @@ def test_an_amount_is_so_many_minor_units(amount: str, currency: str, minor: int
 @pytest.mark.parametrize(
     ("amount", "currency"),
     [
-        *(("0.001", "USD"), ("1.5", "JPY"), ("-1", "USD"), ("10000000000.01", "USD"), ("NaN", "USD"), ("sNaN", "USD")),
-        *(("Infinity", "USD"), ("-Infinity", "USD"), ("1e999999", "USD"), ("1e-999999", "USD"), ("-0.001", "USD")),
+        *(
+            ("0.001", "USD"),
+            ("1.5", "JPY"),
+            ("-1", "USD"),
+            ("10000000000.01", "USD"),
+            ("NaN", "USD"),
+            ("sNaN", "USD"),
+        ),
+        *(
+            ("Infinity", "USD"),
+            ("-Infinity", "USD"),
+            ("1e999999", "USD"),
+            ("1e-999999", "USD"),
+            ("-0.001", "USD"),
+        ),
     ],
 )
 def test_what_is_no_amount_is_none(amount: str, currency: str) -> None:

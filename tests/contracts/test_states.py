@@ -34,7 +34,9 @@ COLUMNS = [
 ]
 
 
-@pytest.mark.parametrize(("service", "table", "states"), COLUMNS, ids=[table for _, table, _ in COLUMNS])
+@pytest.mark.parametrize(
+    ("service", "table", "states"), COLUMNS, ids=[table for _, table, _ in COLUMNS]
+)
 async def test_a_database_takes_the_states_there_are_and_no_other(
     database_url: Callable[..., str], service: str, table: str, states: set[StrEnum]
 ) -> None:
@@ -47,7 +49,9 @@ async def test_a_database_takes_the_states_there_are_and_no_other(
     finally:
         await connection.close()
     (check,) = [check for (check,) in checks if re.match(r"CHECK \(\((status|state) = ANY", check)]
-    assert set(re.findall(r"'(\w+)'::text", check)) == states, "a state needs a migration that widens the constraint"
+    assert set(re.findall(r"'(\w+)'::text", check)) == states, (
+        "a state needs a migration that widens the constraint"
+    )
 
 
 async def test_the_index_of_due_orders_has_the_condition_that_statements_ask_for(
@@ -56,7 +60,9 @@ async def test_the_index_of_due_orders_has_the_condition_that_statements_ask_for
     expression = driving._IS_LOCAL.replace("o.", "")
     connection = await asyncpg.connect(database_url("orders"))
     try:
-        await connection.execute(f"CREATE TABLE alike (LIKE orders); CREATE INDEX asked ON alike (({expression}))")
+        await connection.execute(
+            f"CREATE TABLE alike (LIKE orders); CREATE INDEX asked ON alike (({expression}))"
+        )
         asked, there = [
             await connection.fetchval("SELECT pg_get_indexdef($1::text::regclass, 1, false)", index)
             for index in ("asked", "orders_due")
@@ -67,8 +73,12 @@ async def test_the_index_of_due_orders_has_the_condition_that_statements_ask_for
 
 
 def test_what_ends_an_order_or_payment_is_what_nothing_follows() -> None:
-    assert [s for s in OrderStatus if s.terminal] == [s for s in OrderStatus if not transitions.TRANSITIONS[s]]
-    assert [s for s in PaymentStatus if s.terminal] == [s for s in PaymentStatus if not payments.TRANSITIONS[s]]
+    assert [s for s in OrderStatus if s.terminal] == [
+        s for s in OrderStatus if not transitions.TRANSITIONS[s]
+    ]
+    assert [s for s in PaymentStatus if s.terminal] == [
+        s for s in PaymentStatus if not payments.TRANSITIONS[s]
+    ]
 
 
 def test_what_can_be_cancelled_may_become_cancelled() -> None:
@@ -101,5 +111,7 @@ def test_pages_get_every_state_with_its_meaning() -> None:
     for kind in STATES:
         for status in kind:
             assert f'"{status.name}":"{status}"' in module
-    assert '"pending":{"label":"pending","terminal":false,"cancellable":true,"tone":"warn"}' in module
+    assert (
+        '"pending":{"label":"pending","terminal":false,"cancellable":true,"tone":"warn"}' in module
+    )
     assert '"partially_refunded":{"label":"partially refunded","holdsMoney":true,' in module

@@ -31,7 +31,9 @@ def test_these_characters_and_no_others_are_refused() -> None:
 
 def test_they_are_found_in_documents_too() -> None:
     documents = {one: msgspec.json.encode([f"x{one}y"]) for one in ALL}
-    assert {one for one, document in documents.items() if text.IN_JSON.search(document)} == REFUSED - {"\n", "\t"}
+    assert {
+        one for one, document in documents.items() if text.IN_JSON.search(document)
+    } == REFUSED - {"\n", "\t"}
     assert all(text.may_be_refused(documents[one]) for one in REFUSED)
 
 

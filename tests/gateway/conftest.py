@@ -19,7 +19,9 @@ def _tier(name: GatewayName) -> list[pytest.MarkDecorator]:
     return [] if name is DEFAULT_GATEWAY else [pytest.mark.full]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(name, marks=_tier(name), id=name) for name in GATEWAYS])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=_tier(name), id=name) for name in GATEWAYS]
+)
 def gateway(request: pytest.FixtureRequest) -> GatewayName:
     name: GatewayName = request.param
     return name
@@ -28,16 +30,26 @@ def gateway(request: pytest.FixtureRequest) -> GatewayName:
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """Provides a gateway with limits that no test reaches."""
-    with started(gateway, tmp_path_factory.mktemp("gateway with space"), gateway_rate=100_000) as front:
+    with started(
+        gateway, tmp_path_factory.mktemp("gateway with space"), gateway_rate=100_000
+    ) as front:
         yield front
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HERE) and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        if (
+            item.path.is_relative_to(HERE)
+            and isinstance(item, pytest.Function)
+            and hasattr(item, "callspec")
+        ):
             for key in names_of(item):
                 if reason := EXCEPTIONS.get(key):
-                    item.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, OSError)))
+                    item.add_marker(
+                        pytest.mark.xfail(
+                            reason=reason, strict=True, raises=(AssertionError, OSError)
+                        )
+                    )
 
 
 def names_of(item: pytest.Function) -> Iterator[tuple[GatewayName, str]]:

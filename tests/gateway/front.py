@@ -49,7 +49,9 @@ class Service(Protocol):
 class Front:
     """A gateway, its process, and the services behind it by name."""
 
-    def __init__(self, name: GatewayName, listening: Listening, services: Sequence[Service]) -> None:
+    def __init__(
+        self, name: GatewayName, listening: Listening, services: Sequence[Service]
+    ) -> None:
         self.name = name
         self.listening = listening
         self.services = {service.name: service for service in services}
@@ -95,7 +97,9 @@ class Front:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def get(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> Answer:
+    def get(
+        self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
         """Sends a GET, or a POST if there is a `body`."""
         url = f"{self._scheme}://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, headers=headers or {}, data=body)  # noqa: S310 - our own
@@ -106,7 +110,9 @@ class Front:
             with error:
                 return error.code, error.headers, error.read()
 
-    def reached(self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None) -> dict[str, Any]:
+    def reached(
+        self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
+    ) -> dict[str, Any]:
         """Sends a request and returns it as the service received it."""
         status, _, answer = self.get(path, headers, body)
         assert status == 200, answer
@@ -129,7 +135,9 @@ class Front:
 
     def own(self, path: str) -> bytes:
         """Reads a path at the loopback port for metrics and dashboard."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.listening.metrics_port}{path}", timeout=10) as response:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{self.listening.metrics_port}{path}", timeout=10
+        ) as response:
             body: bytes = response.read()
             return body
 
@@ -149,9 +157,13 @@ def prepared(
 ) -> Iterator[Front]:
     """Prepares a gateway that is not started yet. `settings`: of the gateway."""
     binary = gateway_settings().gateway_binary if gateway_settings().gateway is name else None
-    wanted = msgspec.structs.replace(GatewaySettings(gateway=name, gateway_binary=binary), **settings)
+    wanted = msgspec.structs.replace(
+        GatewaySettings(gateway=name, gateway_binary=binary), **settings
+    )
     ports = {GATEWAY: free_port(), GATEWAY_METRICS: free_port()}
-    listening = Listening(folder, folder / "access.log", ports, wanted, certificate, timeouts or GatewayTimeouts())
+    listening = Listening(
+        folder, folder / "access.log", ports, wanted, certificate, timeouts or GatewayTimeouts()
+    )
     behind: Sequence[Service] = all_services() if services is None else services
     try:
         yield Front(name, listening, behind)

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, DataReceived, Event, ResponseReceived, StreamEnded, StreamReset
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    Event,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+)
 from h2.settings import SettingCodes
 
 from tests.gateway.front import Front
@@ -35,16 +42,27 @@ class Http2:
     def ask(self, method: str, path: str, *headers: tuple[str, str], ends: bool = True) -> int:
         """Sends a request; returns its stream."""
         stream = self._h2.get_next_available_stream_id()
-        first = [(":method", method), (":scheme", "https"), (":authority", "localhost"), (":path", path)]
+        first = [
+            (":method", method),
+            (":scheme", "https"),
+            (":authority", "localhost"),
+            (":path", path),
+        ]
         own = [header for header in headers if header[0].startswith(":")]
-        self._h2.send_headers(stream, [*first, *own, *(one for one in headers if one not in own)], end_stream=ends)
+        self._h2.send_headers(
+            stream, [*first, *own, *(one for one in headers if one not in own)], end_stream=ends
+        )
         self._flush()
         return stream
 
     def send(self, stream: int, body: bytes, *, ends: bool) -> None:
         """Sends a body as fast as flow control allows; stops if the other side ends the stream."""
         while body and stream not in self.ended and not self.closed:
-            size = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(body))
+            size = min(
+                self._h2.local_flow_control_window(stream),
+                self._h2.max_outbound_frame_size,
+                len(body),
+            )
             if size == 0:
                 self.receive()
                 continue

@@ -42,7 +42,9 @@ def _request(stream: BufferedIOBase) -> bytes:
     lines = []
     while (line := stream.readline()) not in (b"\r\n", b""):
         lines.append(line)
-    lengths = [int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")]
+    lengths = [
+        int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")
+    ]
     return b"".join(lines) + stream.read(sum(lengths))
 
 

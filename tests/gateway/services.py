@@ -10,7 +10,9 @@ from typing import Final
 from valerix.launcher import topology
 from valerix.launcher.topology import Instance
 
-COPIES: Final = {process.name: 2 if process.name == "orders" else 1 for process in topology.SERVICES}
+COPIES: Final = {
+    process.name: 2 if process.name == "orders" else 1 for process in topology.SERVICES
+}
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -36,10 +38,14 @@ class Echo(http.server.BaseHTTPRequestHandler):
             "method": self.command,
             "path": self.path,
             "headers": {name.title(): value for name, value in self.headers.items()},
-            "twice": [name.title() for name in {*self.headers} if len(self.headers.get_all(name, [])) > 1],
+            "twice": [
+                name.title() for name in {*self.headers} if len(self.headers.get_all(name, [])) > 1
+            ],
             "body": received.decode("latin-1"),
         }
-        self._answer(200 if server.ready or self.path != "/ready" else 503, json.dumps(answer).encode())
+        self._answer(
+            200 if server.ready or self.path != "/ready" else 503, json.dumps(answer).encode()
+        )
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
@@ -105,4 +111,8 @@ class EchoService(http.server.ThreadingHTTPServer):
 
 
 def all_services() -> list[EchoService]:
-    return [EchoService(f"{name}-{number}") for name, count in COPIES.items() for number in range(1, count + 1)]
+    return [
+        EchoService(f"{name}-{number}")
+        for name, count in COPIES.items()
+        for number in range(1, count + 1)
+    ]

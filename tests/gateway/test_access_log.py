@@ -19,7 +19,9 @@ def entries(front: Front, marker: str) -> list[dict[str, Any]]:
     front.get(f"/orders/{marker}")
     for _ in range(150):
         front.get("/health")
-    until_blocking(lambda: marker in front.listening.access_log.read_text(), f"{marker} is in the access log")
+    until_blocking(
+        lambda: marker in front.listening.access_log.read_text(), f"{marker} is in the access log"
+    )
     text = front.listening.access_log.read_bytes()
     return [json.loads(line) for line in text[: text.rindex(b"\n")].splitlines()]
 
@@ -27,10 +29,14 @@ def entries(front: Front, marker: str) -> list[dict[str, Any]]:
 def test_the_access_log_tells_the_path_and_no_secret(front: Front) -> None:
     marker = "7f3c-logged"
     front.reached(f"/orders/{marker}?token=in-the-query", {"Authorization": "Bearer in-the-header"})
-    entry = next(one for one in entries(front, "after-it") if one["RequestPath"] == f"/orders/{marker}")
+    entry = next(
+        one for one in entries(front, "after-it") if one["RequestPath"] == f"/orders/{marker}"
+    )
     assert (entry["DownstreamStatus"], entry["RequestMethod"]) == (200, "GET")
     assert entry["RouterName"] in ("orders", "orders@file")
-    assert entry["ServiceURL"].endswith(tuple(f":{front.echo(f'orders-{n}').server_port}" for n in (1, 2)))
+    assert entry["ServiceURL"].endswith(
+        tuple(f":{front.echo(f'orders-{n}').server_port}" for n in (1, 2))
+    )
     assert entry["DownstreamContentSize"] > 0
     assert entry["Duration"] >= entry["OriginDuration"] >= 0
     text = front.listening.access_log.read_text()
@@ -65,8 +71,24 @@ def test_the_access_log_has_no_whole_address(front: Front) -> None:
         posted(b'"}\n{'),
     ],
     ids=[
-        *("quotes", "backslash", "encoded", "control characters", "not UTF-8", "quotes in query", "quotes in method"),
-        *("quotes in trace", "quotes in host", "password", "nonsense", "long", "quotes in length", "quotes in body"),
+        *(
+            "quotes",
+            "backslash",
+            "encoded",
+            "control characters",
+            "not UTF-8",
+            "quotes in query",
+            "quotes in method",
+        ),
+        *(
+            "quotes in trace",
+            "quotes in host",
+            "password",
+            "nonsense",
+            "long",
+            "quotes in length",
+            "quotes in body",
+        ),
     ],
 )
 def test_every_line_is_a_document_whatever_was_asked_for(
@@ -81,7 +103,9 @@ def test_every_line_is_a_document_whatever_was_asked_for(
 def test_a_copy_that_goes_and_comes_is_no_line_of_the_access_log(front: Front) -> None:
     service = front.echo("payments-1")
     service.ready = False
-    until_blocking(lambda: front.get("/payments")[0] == 503, "the service is removed from balancing")
+    until_blocking(
+        lambda: front.get("/payments")[0] == 503, "the service is removed from balancing"
+    )
     service.ready = True
     until_blocking(lambda: front.get("/payments")[0] == 200, "it is back")
     assert entries(front, "gone-and-back")
@@ -96,7 +120,9 @@ def test_the_access_log_is_cut_while_it_is_written(front: Front) -> None:
     assert front.gateway.cut_log(limit_bytes=1), "and again"
     assert entries(front, "after-both")
     assert "before-the-cut" in log.with_name(f"{log.name}.2").read_text()
-    assert not log.read_bytes().startswith(b"\0"), "the log must be appended to at its new end, not at its former one"
+    assert not log.read_bytes().startswith(b"\0"), (
+        "the log must be appended to at its new end, not at its former one"
+    )
 
 
 def test_a_connection_without_a_request_is_logged_as_a_document_or_not_at_all(front: Front) -> None:

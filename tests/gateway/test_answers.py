@@ -17,14 +17,20 @@ def test_answers_carry_security_headers_and_no_server_name(front: Front) -> None
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "same-origin"
     assert "geolocation=()" in headers["Permissions-Policy"]
-    assert headers["Cross-Origin-Resource-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert (
+        headers["Cross-Origin-Resource-Policy"]
+        == headers["Cross-Origin-Opener-Policy"]
+        == "same-origin"
+    )
     assert headers["Content-Security-Policy"] == contract.STRICT
     assert headers["Cache-Control"] == "no-store"
     assert "Server" not in headers
     assert "X-Powered-By" not in headers
 
 
-@pytest.mark.parametrize("path", ["/health", "/docs", "/unknown", "/api/v1/chaos", "/api/v1/resilience/orders-1"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/docs", "/unknown", "/api/v1/chaos", "/api/v1/resilience/orders-1"]
+)
 def test_every_answer_has_the_security_headers_once(front: Front, path: str) -> None:
     _, headers, _ = front.get(path)
     for name, value in contract.security_headers(None).items():
@@ -62,7 +68,10 @@ def test_streams_of_events_are_not_compressed(front: Front) -> None:
     wanted = ("Accept-Encoding: gzip", "X-Wanted-Type: text/event-stream")
     reply = asked(front, head("GET /docs", *wanted, *PADDING))
     assert reply
-    assert (reply.headers["Content-Type"], reply.headers.get("Content-Encoding")) == ("text/event-stream", None)
+    assert (reply.headers["Content-Type"], reply.headers.get("Content-Encoding")) == (
+        "text/event-stream",
+        None,
+    )
 
 
 def test_the_small_answer_to_an_order_is_not_compressed(front: Front) -> None:

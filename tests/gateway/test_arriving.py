@@ -50,9 +50,15 @@ def begun(front: Front, sent: bytes) -> Iterator[list[Wire]]:
 
 def others_are_served(front: Front) -> None:
     before = front.arrived()
-    statuses = [status_of(front, request) for _ in range(10) for request in (posted(b"{}"), head("GET /orders"))]
+    statuses = [
+        status_of(front, request)
+        for _ in range(10)
+        for request in (posted(b"{}"), head("GET /orders"))
+    ]
     assert statuses == [200] * 20
-    assert front.arrived_since(before) == ["/api/v1/orders"] * 20, "no request of the attacker may arrive"
+    assert front.arrived_since(before) == ["/api/v1/orders"] * 20, (
+        "no request of the attacker may arrive"
+    )
 
 
 def memory(front: Front) -> int:
@@ -73,7 +79,11 @@ def test_half_sent_bodies_take_no_place(front: Front, sent: int) -> None:
 
 
 def test_half_sent_bodies_in_chunks_take_no_place(front: Front) -> None:
-    request = head("POST /orders", "Transfer-Encoding: chunked") + b"%x\r\n" % BODY_BYTES + b"x" * BEGUN[-1]
+    request = (
+        head("POST /orders", "Transfer-Encoding: chunked")
+        + b"%x\r\n" % BODY_BYTES
+        + b"x" * BEGUN[-1]
+    )
     with begun(front, request) as wires:
         others_are_served(front)
         assert memory(front) < MEMORY_BYTES
@@ -82,7 +92,9 @@ def test_half_sent_bodies_in_chunks_take_no_place(front: Front) -> None:
 
 
 def test_half_sent_heads_take_no_place(front: Front) -> None:
-    with begun(front, b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-More: " + b"x" * 8000) as wires:
+    with begun(
+        front, b"GET /orders HTTP/1.1\r\nHost: localhost\r\nX-More: " + b"x" * 8000
+    ) as wires:
         others_are_served(front)
         assert memory(front) < MEMORY_BYTES
         replies = [wire.answer() for wire in wires]
@@ -90,9 +102,13 @@ def test_half_sent_heads_take_no_place(front: Front) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "length"), [*((sent, DECLARED) for sent in BEGUN), (BEGUN[-1], UNDECLARED)], ids=["1", "all but 1", "open"]
+    ("sent", "length"),
+    [*((sent, DECLARED) for sent in BEGUN), (BEGUN[-1], UNDECLARED)],
+    ids=["1", "all but 1", "open"],
 )
-def test_half_sent_streams_take_no_place(secured: Front, sent: int, length: tuple[str, str]) -> None:
+def test_half_sent_streams_take_no_place(
+    secured: Front, sent: int, length: tuple[str, str]
+) -> None:
     statuses: list[int] = []
     with ExitStack() as stack:
         connections = [stack.enter_context(http2(secured, ATTACKER)) for _ in range(ATTEMPTS // 80)]
@@ -122,7 +138,9 @@ def test_half_handshakes_take_no_place(secured: Front) -> None:
 def test_connections_that_say_nothing_take_no_place(secured: Front) -> None:
     with ExitStack() as stack:
         for _ in range(ATTEMPTS):
-            stack.enter_context(socket.create_connection(("127.0.0.1", secured.port), 30, (ATTACKER, 0)))
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", secured.port), 30, (ATTACKER, 0))
+            )
         others_are_served(secured)
 
 

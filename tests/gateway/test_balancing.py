@@ -8,7 +8,9 @@ from tests.support.eventually import eventually, eventually_equal, until_blockin
 
 def test_replicas_take_turns(front: Front) -> None:
     both = {"orders-1", "orders-2"}
-    until_blocking(lambda: {front.reached("/orders")["name"] for _ in range(10)} == both, "both are asked")
+    until_blocking(
+        lambda: {front.reached("/orders")["name"] for _ in range(10)} == both, "both are asked"
+    )
 
 
 def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> None:
@@ -19,12 +21,16 @@ def test_a_replica_that_is_not_ready_gets_nothing_until_it_is(front: Front) -> N
         "the stopped copy is removed from balancing",
     )
     backend.ready = True
-    until_blocking(lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back")
+    until_blocking(
+        lambda: len({front.reached("/orders")["name"] for _ in range(6)}) == 2, "it is back"
+    )
 
 
 def test_copies_are_checked_also_when_idle(front: Front) -> None:
     before = {name: front.echo(name).checks for name in front.services}
-    until_blocking(lambda: all(front.echo(name).checks > count for name, count in before.items()), "all are")
+    until_blocking(
+        lambda: all(front.echo(name).checks > count for name, count in before.items()), "all are"
+    )
 
 
 async def test_backends_that_are_not_reached_are_named(front: Front) -> None:

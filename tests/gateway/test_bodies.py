@@ -15,7 +15,9 @@ LARGEST = bytes(33 + n % 90 for n in range(BODY_BYTES))
 
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with started(gateway, tmp_path_factory.mktemp("bodies"), None, QUICK, gateway_rate=100_000) as front:
+    with started(
+        gateway, tmp_path_factory.mktemp("bodies"), None, QUICK, gateway_rate=100_000
+    ) as front:
         yield front
 
 
@@ -77,8 +79,12 @@ def test_a_malformed_chunk_is_refused_or_ends_the_connection(front: Front, chunk
     assert front.arrived() == before
 
 
-@pytest.mark.parametrize("rest", [b"", b"{\r\n0\r\n\r\n", b"{\r\n0\r\n\r\nGET /api/v1/orders/within HTTP/1.1\r\n"])
-def test_a_line_of_a_chunk_that_ends_without_cr_is_refused_or_read_one_way(front: Front, rest: bytes) -> None:
+@pytest.mark.parametrize(
+    "rest", [b"", b"{\r\n0\r\n\r\n", b"{\r\n0\r\n\r\nGET /api/v1/orders/within HTTP/1.1\r\n"]
+)
+def test_a_line_of_a_chunk_that_ends_without_cr_is_refused_or_read_one_way(
+    front: Front, rest: bytes
+) -> None:
     """HAProxy 2.6, the version of Debian 12, accepts a bare line feed as the end of a line, as RFC
     9112 (2.2) permits.
     """

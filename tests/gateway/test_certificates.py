@@ -19,7 +19,10 @@ def test_a_made_certificate_is_kept_and_its_key_is_its_owners(tmp_path: Path) ->
 
 
 def test_a_configured_certificate_must_be_whole(tmp_path: Path) -> None:
-    one, other = certificates.generated(tmp_path / "one"), certificates.generated(tmp_path / "other")
+    one, other = (
+        certificates.generated(tmp_path / "one"),
+        certificates.generated(tmp_path / "other"),
+    )
     found = certificates.configured(one.chain_file, one.key_file)
     assert (found.chain_file, found.ca_file) == (one.chain_file, None)
     for chain, key, why in (

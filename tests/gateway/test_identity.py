@@ -32,10 +32,14 @@ def test_nobody_speaks_for_a_service_from_outside(front: Front) -> None:
     assert "10.9.8.7" not in str(headers)
 
 
-@pytest.mark.parametrize("path", ["/orders", "/docs", "/ws", "/api/v1/chaos/orders", "/api/v1/resilience/orders-1"])
+@pytest.mark.parametrize(
+    "path", ["/orders", "/docs", "/ws", "/api/v1/chaos/orders", "/api/v1/resilience/orders-1"]
+)
 def test_every_header_of_identity_is_dropped_on_every_route(front: Front, path: str) -> None:
     sent = [f"{name}: admin" for name in contract.IDENTITY_HEADERS]
-    aliases = [f"{name.replace('-', '_')}: admin" for name in contract.IDENTITY_HEADERS if "-" in name]
+    aliases = [
+        f"{name.replace('-', '_')}: admin" for name in contract.IDENTITY_HEADERS if "-" in name
+    ]
     twice = [*sent, *aliases, *map(str.lower, sent), *map(str.upper, aliases)]
     reply = asked(front, head(f"GET {path}", *twice))
     assert reply
@@ -43,8 +47,12 @@ def test_every_header_of_identity_is_dropped_on_every_route(front: Front, path: 
     assert "admin" not in reply.body.decode().lower()
 
 
-@pytest.mark.parametrize("name", ["X_Forwarded_For", "Content_Length", "Transfer_Encoding", "X.User.Id", "X-User_Id"])
-def test_a_header_that_could_be_read_as_another_is_dropped_or_refused(front: Front, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["X_Forwarded_For", "Content_Length", "Transfer_Encoding", "X.User.Id", "X-User_Id"]
+)
+def test_a_header_that_could_be_read_as_another_is_dropped_or_refused(
+    front: Front, name: str
+) -> None:
     reply = asked(front, head("GET /orders", f"{name}: 7"))
     assert reply
     assert reply.status == 400 or name.title() not in reply.document()["headers"]
@@ -52,9 +60,22 @@ def test_a_header_that_could_be_read_as_another_is_dropped_or_refused(front: Fro
 
 def test_the_address_is_that_of_the_connection(front: Front) -> None:
     sent = [
-        *("X-Forwarded-For: 10.9.8.7", "X-Forwarded-For: 10.9.8.8", "X-Forwarded-Proto: https", "X-Real-Ip: 10.9.8.7"),
-        *("X-Forwarded-Host: evil.example", "X-Forwarded-Port: 1", "X-Forwarded-Server: evil.example"),
-        *("X-Forwarded-Prefix: /evil.example", "X-Forwarded-Uri: /evil.example", "Forwarded: for=10.9.8.7"),
+        *(
+            "X-Forwarded-For: 10.9.8.7",
+            "X-Forwarded-For: 10.9.8.8",
+            "X-Forwarded-Proto: https",
+            "X-Real-Ip: 10.9.8.7",
+        ),
+        *(
+            "X-Forwarded-Host: evil.example",
+            "X-Forwarded-Port: 1",
+            "X-Forwarded-Server: evil.example",
+        ),
+        *(
+            "X-Forwarded-Prefix: /evil.example",
+            "X-Forwarded-Uri: /evil.example",
+            "Forwarded: for=10.9.8.7",
+        ),
     ]
     reply = asked(front, head("GET /orders", *sent), source="127.0.0.3")
     assert reply
@@ -66,7 +87,9 @@ def test_the_address_is_that_of_the_connection(front: Front) -> None:
     assert not {"X-Forwarded-For", "X-Forwarded-Proto"}.intersection(reply.document()["twice"])
 
 
-def test_an_ipv4_address_is_one_on_a_socket_of_both_kinds(gateway: GatewayName, tmp_path: Path) -> None:
+def test_an_ipv4_address_is_one_on_a_socket_of_both_kinds(
+    gateway: GatewayName, tmp_path: Path
+) -> None:
     with started(gateway, tmp_path, gateway_host="::") as front:
         reply = asked(front, head("GET /orders"), source="127.0.0.3")
     assert reply
@@ -101,9 +124,22 @@ def test_a_valid_trace_context_passes(front: Front) -> None:
         ('traceparent: 00-"}\\x-b7ad6b7169203331-01',),
         ("traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",) * 2,
     ],
-    ids=["missing", "empty", "short", "upper case", "no trace", "no parent", "version", "long", "quotes", "twice"],
+    ids=[
+        "missing",
+        "empty",
+        "short",
+        "upper case",
+        "no trace",
+        "no parent",
+        "version",
+        "long",
+        "quotes",
+        "twice",
+    ],
 )
-def test_a_missing_or_malformed_trace_context_is_replaced(front: Front, sent: tuple[str, ...]) -> None:
+def test_a_missing_or_malformed_trace_context_is_replaced(
+    front: Front, sent: tuple[str, ...]
+) -> None:
     first, second = _traced(front, *sent), _traced(front, *sent)
     assert len(first) == len(second) == 1
     assert TRACE.fullmatch(first[0])

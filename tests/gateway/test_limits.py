@@ -24,7 +24,9 @@ class Held(NamedTuple):
 
 
 @contextmanager
-def held(front: Front, path: str, count: int, source: str = "127.0.0.1", host: str = "localhost") -> Iterator[Held]:
+def held(
+    front: Front, path: str, count: int, source: str = "127.0.0.1", host: str = "localhost"
+) -> Iterator[Held]:
     """Sends `count` requests that their service does not answer until the block ends."""
     name = front.reached(path)["name"].rsplit("-", 1)[0]
     copies = [front.echo(copy) for copy in front.services if copy.startswith(f"{name}-")]
@@ -53,7 +55,9 @@ def release(copies: list[EchoService]) -> None:
         service.going_on.clear()
 
 
-def test_a_second_over_the_rate_is_answered_429(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_second_over_the_rate_is_answered_429(
+    gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     with started(gateway, tmp_path_factory.mktemp("limited"), gateway_rate=5) as front:
         statuses = {front.get("/api/v1/orders")[0] for _ in range(60)}
         assert statuses == {200, 429}
@@ -92,7 +96,10 @@ def test_what_a_service_takes_is_the_same_whatever_the_host_is_called(front: Fro
 
 
 def test_a_client_cannot_bring_a_name_of_its_own_for_what_a_service_takes(front: Front) -> None:
-    mine = [f"{name}: mine" for name in ("Valerix-Deadline-Ms", "X-Forwarded-For", "X-Real-Ip", "X-Forwarded-Host")]
+    mine = [
+        f"{name}: mine"
+        for name in ("Valerix-Deadline-Ms", "X-Forwarded-For", "X-Real-Ip", "X-Forwarded-Host")
+    ]
     with held(front, "/api/v1/orders", 3):
         assert status_of(front, head("GET /api/v1/orders", *mine), source=ATTACKER) in REFUSED
 
@@ -128,11 +135,16 @@ def test_limits_are_per_process_of_the_topology(front: Front) -> None:
     assert set(statuses) == {200}
 
 
-def test_requests_given_up_by_their_client_count_no_longer_than_their_service_works_on_them(front: Front) -> None:
+def test_requests_given_up_by_their_client_count_no_longer_than_their_service_works_on_them(
+    front: Front,
+) -> None:
     with held(front, "/ws", 5, ATTACKER) as requests:
         for wire in requests.wires:
             wire.socket.close()
-    until_blocking(lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200, "the next request is admitted")
+    until_blocking(
+        lambda: status_of(front, head("GET /docs"), source=ATTACKER) == 200,
+        "the next request is admitted",
+    )
 
 
 def test_what_is_refused_takes_nothing(front: Front) -> None:
@@ -150,14 +162,20 @@ def test_what_is_refused_takes_nothing(front: Front) -> None:
     ],
     ids=["half", "head", "chunk"],
 )
-def test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once(front: Front, begun: bytes) -> None:
+def test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once(
+    front: Front, begun: bytes
+) -> None:
     with ExitStack() as stack:
         for _ in range(6):
             stack.enter_context(connected(front, ATTACKER)).send(begun)
         assert 429 in [status_of(front, begun, source=ATTACKER) for _ in range(2)]
-        assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, "a body that has arrived no longer counts"
+        assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, (
+            "a body that has arrived no longer counts"
+        )
         assert status_of(front, posted(b"{}")) == 200
-    until_blocking(lambda: status_of(front, begun, source=ATTACKER) != 429, "abandoned bodies no longer count")
+    until_blocking(
+        lambda: status_of(front, begun, source=ATTACKER) != 429, "abandoned bodies no longer count"
+    )
 
 
 def test_too_many_connections_of_an_address_are_closed(front: Front) -> None:

@@ -9,7 +9,10 @@ from tests.gateway.front import Front
 from tests.support.eventually import until_blocking
 from valerix.launcher.settings import GatewayName
 
-SERVERS_UP = {GatewayName.HAPROXY: "haproxy_server_status", GatewayName.TRAEFIK: "traefik_service_server_up"}
+SERVERS_UP = {
+    GatewayName.HAPROXY: "haproxy_server_status",
+    GatewayName.TRAEFIK: "traefik_service_server_up",
+}
 
 
 def test_metrics_and_dashboard_are_on_loopback_only(front: Front) -> None:
@@ -22,7 +25,9 @@ def test_metrics_and_dashboard_are_on_loopback_only(front: Front) -> None:
 def test_metrics_tell_which_copies_are_reached(front: Front) -> None:
     def copies() -> int:
         families = text_string_to_metric_families(front.own("/metrics").decode())
-        return sum(len(family.samples) for family in families if family.name == SERVERS_UP[front.name])
+        return sum(
+            len(family.samples) for family in families if family.name == SERVERS_UP[front.name]
+        )
 
     until_blocking(lambda: copies() >= len(front.services), "each copy has been checked")
 

@@ -16,7 +16,9 @@ from valerix.launcher.settings import GatewayName
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     copies = [ScriptedService(f"payments-{number}", closes) for number in (1, 2)]
     orders = [EchoService("orders-1"), EchoService("orders-2")]
-    with started(gateway, tmp_path_factory.mktemp("once"), services=[*copies, *orders], gateway_rate=100_000) as front:
+    with started(
+        gateway, tmp_path_factory.mktemp("once"), services=[*copies, *orders], gateway_rate=100_000
+    ) as front:
         yield front
 
 
@@ -24,7 +26,11 @@ def copies(front: Front) -> list[ScriptedService]:
     return [one for one in front.services.values() if isinstance(one, ScriptedService)]
 
 
-REQUESTS = {"POST": posted(b"{}", path="/payments/7"), "GET": head("GET /payments/7"), "PUT": head("PUT /payments/7")}
+REQUESTS = {
+    "POST": posted(b"{}", path="/payments/7"),
+    "GET": head("GET /payments/7"),
+    "PUT": head("PUT /payments/7"),
+}
 
 
 @pytest.mark.parametrize("method", REQUESTS)
@@ -44,7 +50,9 @@ def test_nor_does_it_on_a_connection_that_was_used_before(front: Front, method: 
     before = front.arrived()
     reply = _on_used_connections(front, REQUESTS[method])
     assert reply is None or reply.status == 502
-    assert [path for path in front.arrived_since(before) if path.endswith("/7")] == ["/api/v1/payments/7"]
+    assert [path for path in front.arrived_since(before) if path.endswith("/7")] == [
+        "/api/v1/payments/7"
+    ]
 
 
 def test_its_sender_is_answered_502(front: Front) -> None:
@@ -88,6 +96,9 @@ def _is_broken(wire: Wire) -> bool:
 def test_a_copy_that_refuses_connections_costs_no_request(front: Front) -> None:
     before = front.arrived()
     front.echo("orders-2").stop()
-    statuses = [status_of(front, posted(b"{}") if number % 2 else head("GET /orders")) for number in range(60)]
+    statuses = [
+        status_of(front, posted(b"{}") if number % 2 else head("GET /orders"))
+        for number in range(60)
+    ]
     assert statuses == [200] * 60
     assert front.arrived_since(before) == ["/api/v1/orders"] * 60

@@ -32,12 +32,26 @@ def _misbehaves(connection: socket.socket, request: bytes) -> bool:
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     unwell = EchoService("users-1")
     unwell.ready = False
-    services = [EchoService("orders-1"), ScriptedService("payments-1", _misbehaves), unwell, EchoService("console-1")]
+    services = [
+        EchoService("orders-1"),
+        ScriptedService("payments-1", _misbehaves),
+        unwell,
+        EchoService("console-1"),
+    ]
     folder = tmp_path_factory.mktemp("errors")
     with started(
-        gateway, folder, None, QUICK, services, gateway_rate=40, gateway_in_flight=3, gateway_capacity=1
+        gateway,
+        folder,
+        None,
+        QUICK,
+        services,
+        gateway_rate=40,
+        gateway_in_flight=3,
+        gateway_capacity=1,
     ) as front:
-        until_blocking(lambda: front.get("/users")[0] == 503, "the gateway considers the service down")
+        until_blocking(
+            lambda: front.get("/users")[0] == 503, "the gateway considers the service down"
+        )
         yield front
 
 
@@ -55,24 +69,35 @@ def _over_the_rate(front: Front) -> Reply | None:
         for wire in wires:
             wire.send(head("GET /api/v1/chaos"))
         refused = [reply for wire in wires if (reply := wire.answer()) and reply.status != 200]
-        return next(reply for reply in refused if b"open" not in reply.body and b"connections" not in reply.body)
+        return next(
+            reply
+            for reply in refused
+            if b"open" not in reply.body and b"connections" not in reply.body
+        )
 
 
-def _beside(path: str, count: int, again: str, source: str = "127.0.0.3") -> Callable[[Front], Reply | None]:
+def _beside(
+    path: str, count: int, again: str, source: str = "127.0.0.3"
+) -> Callable[[Front], Reply | None]:
     """Returns a function that sends a request while `count` others wait."""
 
     def ask(front: Front) -> Reply | None:
         orders, console = front.echo("orders-1"), front.echo("console-1")
         waiting = [_begun(front, path, source) for _ in range(count)]
         try:
-            until_blocking(lambda: orders.holding + console.holding == count, "the waiting requests have arrived")
+            until_blocking(
+                lambda: orders.holding + console.holding == count,
+                "the waiting requests have arrived",
+            )
             return asked(front, head(f"GET {again}"), source=source)
         finally:
             for service in (orders, console):
                 service.going_on.set()
             for connection in waiting:
                 connection.close()
-            until_blocking(lambda: orders.holding + console.holding == 0, "the waiting requests have ended")
+            until_blocking(
+                lambda: orders.holding + console.holding == 0, "the waiting requests have ended"
+            )
             for service in (orders, console):
                 service.going_on.clear()
 
@@ -89,10 +114,19 @@ CASES: dict[str, tuple[OwnError, Callable[[Front], Reply | None]]] = {
     "unknown path": (contract.NOT_FOUND, _get("/unknown")),
     "encoded slash": (contract.INVALID, _get("/orders%2f7")),
     "half a body": (contract.TOO_SLOW, _sent(head("POST /orders", "Content-Length: 10"), b"half")),
-    "half a chunk": (contract.TOO_SLOW, _sent(head("POST /orders", "Transfer-Encoding: chunked"), b"a\r\nhalf")),
-    "too large": (contract.TOO_LARGE, _sent(head("POST /orders", f"Content-Length: {contract.BODY_BYTES + 1}"))),
+    "half a chunk": (
+        contract.TOO_SLOW,
+        _sent(head("POST /orders", "Transfer-Encoding: chunked"), b"a\r\nhalf"),
+    ),
+    "too large": (
+        contract.TOO_LARGE,
+        _sent(head("POST /orders", f"Content-Length: {contract.BODY_BYTES + 1}")),
+    ),
     "too large in chunks": (contract.TOO_LARGE, _sent(chunked(b"x" * (contract.BODY_BYTES + 1)))),
-    "large headers": (contract.HEADERS_TOO_LARGE, _get("/orders", *[f"X-{n}: {'x' * 1000}" for n in range(40)])),
+    "large headers": (
+        contract.HEADERS_TOO_LARGE,
+        _get("/orders", *[f"X-{n}: {'x' * 1000}" for n in range(40)]),
+    ),
     "rate": (contract.RATE_LIMITED, _over_the_rate),
     "too many open": (contract.TOO_MANY_OPEN, _beside("/api/v1/chaos", 3, "/api/v1/chaos")),
     "too many for a service": (contract.OVERLOADED, _beside("/orders", 1, "/orders")),
@@ -123,7 +157,10 @@ def replies(front: Front) -> Replies:
 @pytest.mark.parametrize("name", CASES)
 def test_an_error_of_its_own_is_a_problem_document(replies: Replies, name: str) -> None:
     expected, reply = replies(name)
-    assert (reply.status, reply.headers["Content-Type"]) == (expected.status, "application/problem+json")
+    assert (reply.status, reply.headers["Content-Type"]) == (
+        expected.status,
+        "application/problem+json",
+    )
     document = reply.document()
     assert TRACE_ID.fullmatch(document.pop("traceId"))
     assert document == expected.document()
@@ -140,7 +177,10 @@ def test_an_error_of_its_own_has_the_trace_of_its_request(front: Front) -> None:
 def test_an_error_of_its_own_is_4xx_or_5xx(replies: Replies, name: str) -> None:
     """4xx stands for an error of the client, 5xx for any other."""
     expected, reply = replies(name)
-    assert reply.status // 100 == expected.status // 100 or {reply.status, expected.status} == {429, 503}
+    assert reply.status // 100 == expected.status // 100 or {reply.status, expected.status} == {
+        429,
+        503,
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,12 +194,18 @@ def test_an_error_of_its_own_has_the_security_headers(replies: Replies, name: st
 @pytest.mark.parametrize("name", CASES)
 def test_retry_after_is_said_where_waiting_helps(replies: Replies, name: str) -> None:
     expected, reply = replies(name)
-    assert reply.headers.get("Retry-After") == (str(expected.retry_after) if expected.retry_after else None)
+    assert reply.headers.get("Retry-After") == (
+        str(expected.retry_after) if expected.retry_after else None
+    )
 
 
 @pytest.mark.parametrize(
     "sent",
-    [b"nonsense\r\n\r\n", head("GET /orders", "Host: other"), head("GET /orders", *["X: " + "x" * 1000] * 200)],
+    [
+        b"nonsense\r\n\r\n",
+        head("GET /orders", "Host: other"),
+        head("GET /orders", *["X: " + "x" * 1000] * 200),
+    ],
     ids=["nonsense", "two hosts", "huge headers"],
 )
 def test_what_cannot_be_read_is_answered_4xx(front: Front, sent: bytes) -> None:
@@ -177,7 +223,9 @@ def test_errors_of_a_service_pass_unchanged(front: Front) -> None:
     said = b'{"code":"out_of_stock"}'
 
     def refuses(connection: socket.socket, request: bytes) -> bool:
-        line = b"HTTP/1.1 409 Conflict\r\nContent-Type: application/problem+json\r\nRetry-After: 7\r\n"
+        line = (
+            b"HTTP/1.1 409 Conflict\r\nContent-Type: application/problem+json\r\nRetry-After: 7\r\n"
+        )
         connection.sendall(line + b"Content-Length: %d\r\n\r\n" % len(said) + said)
         return True
 

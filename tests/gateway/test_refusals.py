@@ -21,14 +21,26 @@ def nothing_arrives(front: Front) -> Iterator[None]:
 @pytest.mark.usefixtures("nothing_arrives")
 @pytest.mark.parametrize("code", [*ENCODED.values(), *OTHERS.values()], ids=[*ENCODED, *OTHERS])
 def test_an_encoded_character_is_refused(front: Front, code: str) -> None:
-    for path in (f"/orders{code}7", f"/orders/7{code}", f"/api/v1/orders/a{code.upper()}b", f"/docs{code}"):
+    for path in (
+        f"/orders{code}7",
+        f"/orders/7{code}",
+        f"/api/v1/orders/a{code.upper()}b",
+        f"/docs{code}",
+    ):
         assert status_of(front, head(f"GET {path}")) == 400
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/orders/../internal", "/orders/./7", "/orders/..", "/orders/.", "//orders", "/orders//7"),
+        *(
+            "/orders/../internal",
+            "/orders/./7",
+            "/orders/..",
+            "/orders/.",
+            "//orders",
+            "/orders//7",
+        ),
         *("/orders/%2e%2e/users", "/orders/.%2E/users", "/orders/%2e/7", "/orders/..\\users"),
     ],
 )
@@ -51,7 +63,8 @@ def test_a_dot_segment_never_arrives(front: Front, path: str) -> None:
         head("POST /orders", "Content-Length: 99999999999999999999") + b"abc",
         head("POST /orders", "Transfer-Encoding: chunked, identity") + b"0\r\n\r\n",
         head("POST /orders", "Transfer-Encoding: xchunked") + b"0\r\n\r\n",
-        head("POST /orders", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+        head("POST /orders", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked")
+        + b"0\r\n\r\n",
         head("POST /orders", "Transfer-Encoding: chunked") + b"zz\r\n\r\n",
         head("GET /orders", "X-User-Id : admin"),
         head("GET /orders", "X-Nul: a\x00b"),
@@ -69,7 +82,13 @@ def test_a_dot_segment_never_arrives(front: Front, path: str) -> None:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
     ids=[
-        *("two lengths", "two lengths in one", "signed length", "hexadecimal length", "huge length"),
+        *(
+            "two lengths",
+            "two lengths in one",
+            "signed length",
+            "hexadecimal length",
+            "huge length",
+        ),
         *("identity coding", "unknown coding", "chunked twice", "bad chunk"),
         *("space before colon", "NUL in header", "no colon"),
         *("two hosts", "no host", "host with space", "host with slash", "host with user"),
@@ -90,11 +109,17 @@ def test_an_ambiguous_request_is_refused(front: Front, request_bytes: bytes) -> 
     ],
     ids=["folded", "host twice", "two spaces", "another authority"],
 )
-def test_what_can_be_made_unambiguous_is_refused_or_arrives_so(front: Front, request_bytes: bytes, host: str) -> None:
+def test_what_can_be_made_unambiguous_is_refused_or_arrives_so(
+    front: Front, request_bytes: bytes, host: str
+) -> None:
     reply = asked(front, request_bytes)
     if reply and reply.status != 400:
         seen = reply.document()
-        assert (seen["path"], seen["headers"]["Host"], seen["twice"]) == ("/api/v1/orders", host, [])
+        assert (seen["path"], seen["headers"]["Host"], seen["twice"]) == (
+            "/api/v1/orders",
+            host,
+            [],
+        )
         assert seen["headers"].get("X-Long", "a folded").split() == ["a", "folded"]
 
 
@@ -124,7 +149,11 @@ def test_what_follows_a_refused_body_is_no_request(front: Front) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
+        (
+            "Connection: Upgrade, HTTP2-Settings",
+            "Upgrade: h2c",
+            "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+        ),
         ("Connection: Upgrade", "Upgrade: TLS/1.2, HTTP/1.1"),
     ],
     ids=["h2c", "TLS"],
@@ -138,7 +167,9 @@ def test_no_other_protocol_is_switched_to(front: Front, headers: tuple[str, ...]
         assert {"Upgrade", "Http2-Settings"}.isdisjoint(reply.document()["headers"])
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "other.example", "[::1]:80", "10.0.0.1", "a_b-c"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:99", "other.example", "[::1]:80", "10.0.0.1", "a_b-c"]
+)
 def test_the_name_of_the_host_changes_nothing(front: Front, host: str) -> None:
     for line in ("GET /orders", f"GET http://{host}/orders"):
         reply = asked(front, head(line, host=host))
@@ -177,4 +208,7 @@ def test_one_connection_carries_many_requests(front: Front) -> None:
             wire.send(posted(b"x" * number, path=f"/orders/{number}"))
             reply = wire.answer()
             assert reply
-            assert (reply.document()["path"], len(reply.document()["body"])) == (f"/api/v1/orders/{number}", number)
+            assert (reply.document()["path"], len(reply.document()["body"])) == (
+                f"/api/v1/orders/{number}",
+                number,
+            )

@@ -21,7 +21,9 @@ from valerix.launcher.topology import Instance
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     services = [EchoService(f"orders-{number}") for number in (1, 2, 3)]
-    with started(gateway, tmp_path_factory.mktemp("reload"), services=services, gateway_rate=100_000) as front:
+    with started(
+        gateway, tmp_path_factory.mktemp("reload"), services=services, gateway_rate=100_000
+    ) as front:
         yield front
 
 
@@ -129,7 +131,9 @@ def _asked_on(wire: Wire) -> int:
     return reply.status if reply else 0
 
 
-def test_what_was_open_before_a_reload_does_not_keep_the_former_process(gateway: GatewayName, tmp_path: Path) -> None:
+def test_what_was_open_before_a_reload_does_not_keep_the_former_process(
+    gateway: GatewayName, tmp_path: Path
+) -> None:
     services: list[Service] = [EchoService("orders-1"), ScriptedService("notifications-1", echoes)]
     with started(gateway, tmp_path, None, QUICK, services) as front, ExitStack() as stack:
         before = psutil.Process(front.process.pid).children()
@@ -138,7 +142,9 @@ def test_what_was_open_before_a_reload_does_not_keep_the_former_process(gateway:
         front.gateway.reload(front.instances, front.process.pid)
         if before:
             assert wire.is_closed()
-            until_blocking(lambda: not any(child.is_running() for child in before), "the former worker ends")
+            until_blocking(
+                lambda: not any(child.is_running() for child in before), "the former worker ends"
+            )
         assert len(psutil.Process(front.process.pid).children()) == len(before)
         with websocket(front) as again:
             assert returns(again, b"two")

@@ -17,7 +17,9 @@ PUBLIC_PATHS = [
 
 
 @pytest.mark.parametrize(("path", "service", "canonical"), PUBLIC_PATHS)
-def test_every_form_of_a_resource_reaches_its_service(front: Front, path: str, service: str, canonical: str) -> None:
+def test_every_form_of_a_resource_reaches_its_service(
+    front: Front, path: str, service: str, canonical: str
+) -> None:
     seen = front.reached(path)
     assert str(seen["name"]).rsplit("-", 1)[0] == service
     assert seen["path"] == canonical
@@ -43,7 +45,10 @@ def test_other_public_paths_arrive_unchanged(front: Front, path: str, service: s
 
 @pytest.mark.parametrize("service", [process.name for process in topology.SERVICES])
 def test_every_service_can_be_broken_and_watched_by_its_name(front: Front, service: str) -> None:
-    chaos, resilience = front.reached(f"/api/v1/chaos/{service}"), front.reached(f"/api/v1/resilience/{service}-1")
+    chaos, resilience = (
+        front.reached(f"/api/v1/chaos/{service}"),
+        front.reached(f"/api/v1/resilience/{service}-1"),
+    )
     assert (str(chaos["name"]).rsplit("-", 1)[0], chaos["path"]) == (service, "/api/v1/chaos")
     assert (resilience["name"], resilience["path"]) == (f"{service}-1", "/api/v1/resilience")
 
@@ -58,7 +63,13 @@ def test_chaos_of_all_services_is_one_path(front: Front) -> None:
 
 
 def test_a_query_survives_every_rewriting(front: Front) -> None:
-    for path in ("/orders", "/api/orders", "/api/v1/orders", "/api/v1/chaos/orders", "/api/v1/resilience/orders-1"):
+    for path in (
+        "/orders",
+        "/api/orders",
+        "/api/v1/orders",
+        "/api/v1/chaos/orders",
+        "/api/v1/resilience/orders-1",
+    ):
         seen = str(front.reached(f"{path}?a=%2F&b=c%20d;e")["path"])
         assert seen.replace("%3B", ";").endswith("?a=%2F&b=c%20d;e")
 

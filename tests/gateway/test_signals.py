@@ -26,7 +26,9 @@ def front(gateway: GatewayName, tmp_path: Path) -> Iterator[Front]:
         front.start()
         try:
             until_blocking(front.answers, "the gateway answers")
-            front.gateway.reload(front.instances, front.process.pid)  # it handles signals from now on
+            front.gateway.reload(
+                front.instances, front.process.pid
+            )  # it handles signals from now on
             yield front
         finally:
             front.stop()
@@ -38,7 +40,9 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def are_gone(processes: list[psutil.Process]) -> bool:
-    return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    return not [
+        one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])

@@ -42,16 +42,23 @@ class Hammer:
             self._thread.join()
 
     def wrong(self) -> list[Reply]:
-        return [reply for reply in self.replies if reply and reply.status != 200 and not _says_to_wait(reply)]
+        return [
+            reply
+            for reply in self.replies
+            if reply and reply.status != 200 and not _says_to_wait(reply)
+        ]
 
 
 def _says_to_wait(reply: Reply) -> bool:
-    return (reply.status, reply.headers["Content-Type"]) == (503, "application/problem+json") and bool(
-        reply.headers["Retry-After"]
-    )
+    return (reply.status, reply.headers["Content-Type"]) == (
+        503,
+        "application/problem+json",
+    ) and bool(reply.headers["Retry-After"])
 
 
-def test_what_exists_is_found_from_the_first_answer_on(gateway: GatewayName, tmp_path: Path) -> None:
+def test_what_exists_is_found_from_the_first_answer_on(
+    gateway: GatewayName, tmp_path: Path
+) -> None:
     with prepared(gateway, tmp_path, gateway_rate=100_000) as front:
         hammers = [Hammer(front), Hammer(front)]
         with hammers[0].at_work(), hammers[1].at_work():
@@ -71,7 +78,11 @@ def test_what_exists_is_found_before_its_services_are(gateway: GatewayName, tmp_
         front.start()
         try:
             until_blocking(lambda: front.listens() and front.get("/unknown")[0] == 404, "it runs")
-            until_blocking(lambda: front.get("/api/v1/orders")[0] != 404, "the gateway has its routes")
-            assert {front.get(path)[0] for path in ("/api/v1/orders", "/orders/7", "/docs", "/ws")} <= {502, 503}
+            until_blocking(
+                lambda: front.get("/api/v1/orders")[0] != 404, "the gateway has its routes"
+            )
+            assert {
+                front.get(path)[0] for path in ("/api/v1/orders", "/orders/7", "/docs", "/ws")
+            } <= {502, 503}
         finally:
             front.stop()

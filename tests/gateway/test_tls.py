@@ -17,7 +17,9 @@ from valerix.launcher.settings import GatewayName
 @pytest.fixture(scope="module")
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("gateway tls")
-    with started(gateway, folder, certificates.generated(folder / "tls"), gateway_rate=100_000) as front:
+    with started(
+        gateway, folder, certificates.generated(folder / "tls"), gateway_rate=100_000
+    ) as front:
         yield front
 
 

@@ -26,7 +26,9 @@ def services() -> list[EchoService | ScriptedService]:
 def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     timeouts = QUICK._replace(idle=1)
     limits = {"gateway_rate": 100_000, "gateway_capacity": 1, "gateway_in_flight": 120}
-    with started(gateway, tmp_path_factory.mktemp("websockets"), None, timeouts, services(), **limits) as front:
+    with started(
+        gateway, tmp_path_factory.mktemp("websockets"), None, timeouts, services(), **limits
+    ) as front:
         yield front
 
 
@@ -57,7 +59,8 @@ def test_those_of_one_address_are_bounded(front: Front) -> None:
         with websocket(front) as wire:
             assert returns(wire, b"another address")
     until_blocking(
-        lambda: status_of(front, head("GET /ws"), source=ATTACKER) == 200, "ended WebSockets no longer count"
+        lambda: status_of(front, head("GET /ws"), source=ATTACKER) == 200,
+        "ended WebSockets no longer count",
     )
 
 
@@ -86,15 +89,25 @@ def test_handshakes_over_http2_work_where_they_are_offered(
     """Browsers use HTTP/2 for WebSockets if the server offers it (RFC 8441)."""
     folder = tmp_path_factory.mktemp("websockets with TLS")
     certificate = certificates.generated(folder / "tls")
-    with started(gateway, folder, certificate, QUICK, services()) as front, http2(front) as connection:
+    with (
+        started(gateway, folder, certificate, QUICK, services()) as front,
+        http2(front) as connection,
+    ):
         connection.receive()
         if connection.offers(SettingCodes.ENABLE_CONNECT_PROTOCOL):
             stream = connection.ask("CONNECT", "/ws", (":protocol", "websocket"), ends=False)
-            until_blocking(lambda: connection.received() and stream in connection.statuses, "it is answered")
+            until_blocking(
+                lambda: connection.received() and stream in connection.statuses, "it is answered"
+            )
             assert connection.statuses[stream] == 200
             connection.send(stream, b"one", ends=False)
-            until_blocking(lambda: connection.received() and stream in connection.bodies, "it comes back")
+            until_blocking(
+                lambda: connection.received() and stream in connection.bodies, "it comes back"
+            )
             assert connection.bodies[stream] == b"one"
             time.sleep(2.5 * QUICK.answer)
             connection.send(stream, b"two", ends=False)
-            until_blocking(lambda: connection.received() and len(connection.bodies[stream]) > 3, "the echo arrives")
+            until_blocking(
+                lambda: connection.received() and len(connection.bodies[stream]) > 3,
+                "the echo arrives",
+            )

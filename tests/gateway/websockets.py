@@ -28,7 +28,11 @@ def echoes(connection: socket.socket, request: bytes) -> bool:
 
 
 def _accepted(request: bytes) -> bytes:
-    key = next(line.split(b": ")[1] for line in request.lower().splitlines() if line.startswith(b"sec-websocket-key"))
+    key = next(
+        line.split(b": ")[1]
+        for line in request.lower().splitlines()
+        if line.startswith(b"sec-websocket-key")
+    )
     key = request[request.lower().index(key) :][: len(key)]
     accept = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
     return b"\r\n".join(

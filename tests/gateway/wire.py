@@ -61,7 +61,9 @@ class Wire:
 
 
 @contextmanager
-def connected(front: Front, source: str = "127.0.0.1", alpn: tuple[str, ...] = ()) -> Iterator[Wire]:
+def connected(
+    front: Front, source: str = "127.0.0.1", alpn: tuple[str, ...] = ()
+) -> Iterator[Wire]:
     """Opens a connection, with TLS if the gateway has a certificate."""
     plain = socket.create_connection(("127.0.0.1", front.port), SECONDS, (source, 0))
     with contextlib.closing(_secured(front, plain, alpn)) as connection:
@@ -81,7 +83,9 @@ def head(line: str, *headers: str, host: str = "localhost") -> bytes:
     return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode("latin-1")
 
 
-def asked(front: Front, *parts: bytes, source: str = "127.0.0.1", method: str = "GET") -> Reply | None:
+def asked(
+    front: Front, *parts: bytes, source: str = "127.0.0.1", method: str = "GET"
+) -> Reply | None:
     """Sends bytes on a new connection; returns the reply."""
     with connected(front, source) as wire:
         wire.send(*parts)
@@ -98,6 +102,8 @@ def posted(body: bytes, *headers: str, path: str = "/api/v1/orders") -> bytes:
     return head(f"POST {path}", f"Content-Length: {len(body)}", *headers) + body
 
 
-def chunked(body: bytes, *headers: str, trailer: bytes = b"", path: str = "/api/v1/orders") -> bytes:
+def chunked(
+    body: bytes, *headers: str, trailer: bytes = b"", path: str = "/api/v1/orders"
+) -> bytes:
     first = head(f"POST {path}", "Transfer-Encoding: chunked", *headers)
     return b"".join([first, b"%x\r\n" % len(body), body, b"\r\n0\r\n", trailer, b"\r\n"])

@@ -104,20 +104,30 @@ class Shop(NamedTuple):
     catalogue: Catalogue
 
     async def add(self, sku: str, east: int = 0, west: int = 0, **fields: object) -> None:
-        initial = [InitialStock(where, units) for where, units in ((EAST, east), (WEST, west)) if units]
-        product = NewProduct(product_id=sku, name=f"The {sku}", price=Money(500, "USD"), initial_stock=initial)
+        initial = [
+            InitialStock(where, units) for where, units in ((EAST, east), (WEST, west)) if units
+        ]
+        product = NewProduct(
+            product_id=sku, name=f"The {sku}", price=Money(500, "USD"), initial_stock=initial
+        )
         for name, value in fields.items():
-            product = type(product)(**{f: getattr(product, f) for f in product.__struct_fields__} | {name: value})
+            product = type(product)(
+                **{f: getattr(product, f) for f in product.__struct_fields__} | {name: value}
+            )
         await self.catalogue.create_product(product, "tester")
 
     async def reserve(self, order_id: str, *lines: tuple[str, int]) -> ReserveOutcome:
         return (await self.reserve_all((order_id, *lines)))[0]
 
     async def reserve_all(self, *orders: tuple[object, ...]) -> list[ReserveOutcome]:
-        commands = [ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders]  # type: ignore[misc]
+        commands = [
+            ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders
+        ]  # type: ignore[misc]
         return await self.reserving.reserve(commands, "tester", Deadline.after(30))
 
-    async def wait(self, order_id: str, *lines: tuple[str, int], minutes: int | None = None) -> ReserveOutcome:
+    async def wait(
+        self, order_id: str, *lines: tuple[str, int], minutes: int | None = None
+    ) -> ReserveOutcome:
         """Reserve for a backorder accepted `minutes` after noon.
 
         The default is the number of the order.
@@ -137,7 +147,9 @@ class Shop(NamedTuple):
 
     async def commit(self, *order_ids: str) -> list[ReservationState]:
         return await self.reserving.end(
-            [Ending(i, ReservationStatus.COMMITTED) for i in order_ids], "tester", Deadline.after(30)
+            [Ending(i, ReservationStatus.COMMITTED) for i in order_ids],
+            "tester",
+            Deadline.after(30),
         )
 
     async def level(self, sku: str) -> tuple[int, int]:
@@ -191,7 +203,9 @@ async def assert_books_balance(url: str) -> None:
 async def set_aside(shop: Shop) -> dict[str, dict[str, int]]:
     """The units set aside, by waiting order and product."""
     async with shop.database.connection() as tx:
-        rows = await tx.fetch("SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku")
+        rows = await tx.fetch(
+            "SELECT order_id, sku, quantity - missing AS held FROM waiting_lines ORDER BY sku"
+        )
     found: dict[str, dict[str, int]] = {row["order_id"]: {} for row in rows}
     for row in rows:
         if row["held"]:
@@ -203,7 +217,9 @@ async def told_ready(shop: Shop) -> list[str]:
     """The orders with an event of readiness, in the order of the events; empties the outbox."""
     async with shop.database.connection() as tx:
         rows = await tx.fetch("DELETE FROM outbox RETURNING id, events")
-    events: list[Any] = [event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]]
+    events: list[Any] = [
+        event for row in sorted(rows, key=lambda row: row["id"]) for event in row["events"]
+    ]
     ready = [event for event in events if event[0] == "inventory.reservation_ready"]
     assert all(event[1] == event[5]["orderId"] for event in ready)
     return [event[1] for event in ready]
@@ -229,7 +245,9 @@ def service_url(postgres: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(service_url: str, written_orders: WrittenOrders, identities: Identities) -> Iterator[Process]:
+def service(
+    service_url: str, written_orders: WrittenOrders, identities: Identities
+) -> Iterator[Process]:
     """One process of the service for all tests of this folder."""
     urls = {"database_url": service_url, "orders_url": written_orders.process.url}
     with running("inventory", identities, **urls) as process:

@@ -49,12 +49,18 @@ async def test_each_route_is_open_to_its_roles_alone(
 
 
 async def test_a_token_for_another_service_is_refused(api: Api, identities: Identities) -> None:
-    answer = await api.post(RESERVE_STOCK, {"commands": []}, token=identities.service("orders", "payments"))
+    answer = await api.post(
+        RESERVE_STOCK, {"commands": []}, token=identities.service("orders", "payments")
+    )
     assert answer.status == 401
 
 
 async def test_the_openapi_document_describes_every_public_route(api: Api) -> None:
     paths = (await api.get("/openapi.json")).json["paths"]
-    described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
-    wanted = {(m, p.replace("PROD-001", "{sku}").replace("NOT-THERE", "{sku}")) for m, p, _ in ROUTES[:-3]}
+    described = {
+        (method.upper(), path) for path, operations in paths.items() for method in operations
+    }
+    wanted = {
+        (m, p.replace("PROD-001", "{sku}").replace("NOT-THERE", "{sku}")) for m, p, _ in ROUTES[:-3]
+    }
     assert wanted <= described

@@ -80,7 +80,9 @@ async def test_lists_are_filtered(api: Api) -> None:
     east = (await api.get(f"{INVENTORY}?warehouse=WH-EAST&q=filter")).json["items"]
     assert [item["productId"] for item in east] == ["FILTER-1"]
     alerts = (await api.get(f"{INVENTORY}/alerts?limit=200")).json["items"]
-    assert {"FILTER-1", "FILTER-2", "PROD-012", "PROD-016"} <= {item["productId"] for item in alerts}
+    assert {"FILTER-1", "FILTER-2", "PROD-012", "PROD-016"} <= {
+        item["productId"] for item in alerts
+    }
     assert all(item["lowStock"] for item in alerts)
     assert (await api.get(f"{INVENTORY}?q=%25")).json["items"] == []
 
@@ -121,10 +123,18 @@ async def test_movements_are_paged_latest_first(api: Api) -> None:
 
 
 def adjustment(product_id: str, delta: int, **fields: Any) -> dict[str, Any]:
-    return {"productId": product_id, "warehouseId": "WH-EAST", "delta": delta, "reason": "counted", **fields}
+    return {
+        "productId": product_id,
+        "warehouseId": "WH-EAST",
+        "delta": delta,
+        "reason": "counted",
+        **fields,
+    }
 
 
-async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api, written_orders: WrittenOrders) -> None:
+async def test_one_order_is_reserved_released_and_committed_by_hand(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     await add(api, "HAND", 5)
     first, second = await written_orders.write(("HAND", 2)), await written_orders.write(("HAND", 2))
     body = {"orderId": first, "items": [{"productId": "HAND", "quantity": 2}]}
@@ -136,12 +146,20 @@ async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api, wr
             "state": "reserved",
             "allocations": [{"productId": "HAND", "warehouseId": "WH-EAST", "quantity": 2}],
             "products": [
-                {"productId": "HAND", "name": "The HAND", "unitPriceMinor": 1999, "currency": "EUR"},
+                {
+                    "productId": "HAND",
+                    "name": "The HAND",
+                    "unitPriceMinor": 1999,
+                    "currency": "EUR",
+                },
             ],
             "idempotent": False,
         },
     )
-    assert (await api.post(f"{INVENTORY}/reserve", body)).json == {**answer.json, "idempotent": True}
+    assert (await api.post(f"{INVENTORY}/reserve", body)).json == {
+        **answer.json,
+        "idempotent": True,
+    }
     await api.post(f"{INVENTORY}/reserve", {**body, "orderId": second})
     await written_orders.change(first, status="processing")
     await written_orders.change(second, status="cancelled")
@@ -160,12 +178,20 @@ async def test_one_order_is_reserved_released_and_committed_by_hand(api: Api, wr
     refused(await api.post(f"{INVENTORY}/commit", {"orderId": never}), 404, "reservation_not_found")
 
 
-async def test_what_cannot_be_reserved_is_said_precisely(api: Api, written_orders: WrittenOrders) -> None:
+async def test_what_cannot_be_reserved_is_said_precisely(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     await add(api, "FEW", 1)
-    body = {"orderId": await written_orders.write(("FEW", 2)), "items": [{"productId": "FEW", "quantity": 2}]}
+    body = {
+        "orderId": await written_orders.write(("FEW", 2)),
+        "items": [{"productId": "FEW", "quantity": 2}],
+    }
     problem = refused(await api.post(f"{INVENTORY}/reserve", body), 409, "insufficient_stock")
     assert problem["shortages"] == [{"productId": "FEW", "requested": 2, "available": 1}]
-    body = {"orderId": await written_orders.write(("NOWHERE", 2)), "items": [{"productId": "NOWHERE", "quantity": 2}]}
+    body = {
+        "orderId": await written_orders.write(("NOWHERE", 2)),
+        "items": [{"productId": "NOWHERE", "quantity": 2}],
+    }
     problem = refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
     assert problem["productIds"] == ["NOWHERE"]
 
@@ -180,7 +206,9 @@ async def test_updating_stock_is_idempotent(api: Api) -> None:
     answer = await api.post(f"{INVENTORY}/update", {**body, "quantity": -3})
     refused(answer, 422, "idempotency_key_reused")
     refused(
-        await api.post(f"{INVENTORY}/update", {**body, "quantity": -99, "idempotencyKey": "update-2"}),
+        await api.post(
+            f"{INVENTORY}/update", {**body, "quantity": -99, "idempotencyKey": "update-2"}
+        ),
         409,
         "insufficient_stock",
     )
@@ -202,7 +230,11 @@ async def test_adjusting_says_where_the_stock_stands(api: Api) -> None:
     assert (await api.post(f"{INVENTORY}/adjust", body)).json == {**expected, "idempotent": True}
     refused(await api.post(f"{INVENTORY}/adjust", adjustment("ADJ", -7)), 409, "insufficient_stock")
     refused(await api.post(f"{INVENTORY}/adjust", adjustment("NOWHERE", 1)), 422, "unknown_product")
-    refused(await api.post(f"{INVENTORY}/adjust", adjustment("ADJ", 1, warehouseId="WH-0")), 422, "unknown_warehouse")
+    refused(
+        await api.post(f"{INVENTORY}/adjust", adjustment("ADJ", 1, warehouseId="WH-0")),
+        422,
+        "unknown_warehouse",
+    )
 
 
 @pytest.mark.parametrize(
@@ -210,21 +242,42 @@ async def test_adjusting_says_where_the_stock_stands(api: Api) -> None:
     [
         ("reserve", {}, {"/orderId", "/items"}),
         ("reserve", {"orderId": "o", "items": []}, {"/items"}),
-        ("reserve", {"orderId": "o", "items": [{"productId": "A\n", "quantity": 1}]}, {"/items/0/productId"}),
         (
             "reserve",
-            {"orderId": "o", "items": [{"productId": "A", "quantity": q} for q in (0, 101, "2", 1.5, True, None)]},
+            {"orderId": "o", "items": [{"productId": "A\n", "quantity": 1}]},
+            {"/items/0/productId"},
+        ),
+        (
+            "reserve",
+            {
+                "orderId": "o",
+                "items": [
+                    {"productId": "A", "quantity": q} for q in (0, 101, "2", 1.5, True, None)
+                ],
+            },
             {f"/items/{n}/quantity" for n in range(6)},
         ),
-        ("reserve", {"orderId": "o" * 51, "items": [{"productId": "A", "quantity": 1}] * 101}, {"/orderId", "/items"}),
+        (
+            "reserve",
+            {"orderId": "o" * 51, "items": [{"productId": "A", "quantity": 1}] * 101},
+            {"/orderId", "/items"},
+        ),
         ("release", {"orderId": ""}, {"/orderId"}),
         ("commit", {"orderId": "o", "typo": 1}, {"/typo"}),
         ("adjust", {"productId": "A"}, {"/warehouseId", "/delta", "/reason"}),
         ("adjust", {"productId": "A", "warehouseId": "W", "delta": 0, "reason": "r"}, {"/delta"}),
-        ("adjust", {"productId": "A", "warehouseId": "W", "delta": 10**7, "reason": ""}, {"/delta", "/reason"}),
+        (
+            "adjust",
+            {"productId": "A", "warehouseId": "W", "delta": 10**7, "reason": ""},
+            {"/delta", "/reason"},
+        ),
         ("update", {"productId": "A", "quantity": -1}, {"/idempotencyKey"}),
         ("update", {"productId": "A", "quantity": 0, "idempotencyKey": "k"}, {"/quantity"}),
-        ("update", {"productId": "A", "quantity": -1, "idempotencyKey": "k" * 256}, {"/idempotencyKey"}),
+        (
+            "update",
+            {"productId": "A", "quantity": -1, "idempotencyKey": "k" * 256},
+            {"/idempotencyKey"},
+        ),
     ],
 )
 async def test_bad_bodies_are_refused_with_a_pointer_for_each_fault(
@@ -234,14 +287,20 @@ async def test_bad_bodies_are_refused_with_a_pointer_for_each_fault(
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=201", "limit=x", "lowStock=perhaps", "cursor=%21", "cursor=WyJcdTAwMDAiXQ"]
+    "query",
+    ["limit=0", "limit=201", "limit=x", "lowStock=perhaps", "cursor=%21", "cursor=WyJcdTAwMDAiXQ"],
 )
 async def test_bad_queries_are_refused(api: Api, query: str) -> None:
     assert pointers(await api.get(f"{INVENTORY}?{query}")) == {f"/{query.partition('=')[0]}"}
 
 
 async def test_what_is_not_there_is_not_found(api: Api) -> None:
-    for path in (f"{INVENTORY}/NONE", f"{INVENTORY}/NONE/movements", f"{PRODUCTS}/NONE", f"{PRODUCTS}/a%20b"):
+    for path in (
+        f"{INVENTORY}/NONE",
+        f"{INVENTORY}/NONE/movements",
+        f"{PRODUCTS}/NONE",
+        f"{PRODUCTS}/a%20b",
+    ):
         refused(await api.get(path), 404, "product_not_found")
     refused(await api.call("DELETE", f"{PRODUCTS}/NONE"), 404, "product_not_found")
     refused(await api.call("PUT", f"{PRODUCTS}/NONE", replacement()), 404, "product_not_found")
@@ -256,14 +315,22 @@ def replacement(**fields: Any) -> dict[str, Any]:
 
 async def test_a_product_is_created_read_changed_and_removed(api: Api) -> None:
     answer = await api.post(PRODUCTS, product("LIFE", description="short", lowStockThreshold=2))
-    assert (answer.status, answer.headers["location"], answer.headers["etag"]) == (201, f"{PRODUCTS}/LIFE", '"1"')
+    assert (answer.status, answer.headers["location"], answer.headers["etag"]) == (
+        201,
+        f"{PRODUCTS}/LIFE",
+        '"1"',
+    )
     assert (await api.get(f"{PRODUCTS}/LIFE")).json == answer.json
     refused(await api.post(PRODUCTS, product("LIFE")), 409, "product_exists")
 
     changed = await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match='"1"')
     assert (changed.status, changed.headers["etag"], changed.json["name"]) == (200, '"2"', "New")
     assert changed.json["lowStockThreshold"] == 0
-    refused(await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match='"1"'), 412, "version_conflict")
+    refused(
+        await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match='"1"'),
+        412,
+        "version_conflict",
+    )
     refused(await api.call("PUT", f"{PRODUCTS}/LIFE", replacement(), If_Match="x"), 400, "invalid")
     assert (await api.call("PUT", f"{PRODUCTS}/LIFE", replacement())).headers["etag"] == '"3"'
 
@@ -271,7 +338,9 @@ async def test_a_product_is_created_read_changed_and_removed(api: Api) -> None:
     refused(await api.get(f"{PRODUCTS}/LIFE"), 404, "product_not_found")
 
 
-async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_product_with_a_history_is_only_taken_out_of_sale(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     await add(api, "OLD", 5)
     for _ in range(2):
         assert (await api.call("DELETE", f"{PRODUCTS}/OLD")).status == 204
@@ -279,7 +348,10 @@ async def test_a_product_with_a_history_is_only_taken_out_of_sale(api: Api, writ
     assert (answer.json["active"], answer.headers["etag"].partition("-")[0]) == (False, '"2')
     assert (await api.get(f"{PRODUCTS}?q=OLD")).json["items"] == []
     assert len((await api.get(f"{PRODUCTS}?q=OLD&active=false")).json["items"]) == 1
-    body = {"orderId": await written_orders.write(("OLD", 1)), "items": [{"productId": "OLD", "quantity": 1}]}
+    body = {
+        "orderId": await written_orders.write(("OLD", 1)),
+        "items": [{"productId": "OLD", "quantity": 1}],
+    }
     refused(await api.post(f"{INVENTORY}/reserve", body), 422, "unknown_product")
 
 
@@ -302,11 +374,16 @@ async def test_a_product_and_its_stock_are_created_together_or_not_at_all(api: A
             {"/name", "/price/amountMinor", "/price/currency"},
         ),
         ({"price": 19.99, "color": "red"}, {"/price", "/color"}),
-        ({"initialStock": [{"warehouseId": "WH-EAST", "quantity": 0}]}, {"/initialStock/0/quantity"}),
+        (
+            {"initialStock": [{"warehouseId": "WH-EAST", "quantity": 0}]},
+            {"/initialStock/0/quantity"},
+        ),
         ({"lowStockThreshold": -1}, {"/lowStockThreshold"}),
     ],
 )
-async def test_bad_products_are_refused(api: Api, fields: dict[str, Any], expected: set[str]) -> None:
+async def test_bad_products_are_refused(
+    api: Api, fields: dict[str, Any], expected: set[str]
+) -> None:
     assert pointers(await api.post(PRODUCTS, product("BAD") | fields)) == expected
 
 
@@ -323,15 +400,22 @@ async def test_warehouses_are_created_and_listed(api: Api) -> None:
 # --- between services
 
 
-async def test_the_internal_commands_take_and_answer_lists(api: Api, identities: Identities) -> None:
+async def test_the_internal_commands_take_and_answer_lists(
+    api: Api, identities: Identities
+) -> None:
     await add(api, "INT", 5)
     token = identities.service("orders", "inventory")
     ids = [order_id() for _ in range(3)]
     commands = [
-        {"orderId": i, "lines": [{"productId": "INT", "quantity": q}]} for i, q in zip(ids, (2, 9, 3), strict=True)
+        {"orderId": i, "lines": [{"productId": "INT", "quantity": q}]}
+        for i, q in zip(ids, (2, 9, 3), strict=True)
     ]
     answer = await api.post(RESERVE_STOCK, {"commands": commands}, token=token)
-    assert [o["outcome"] for o in answer.json["outcomes"]] == ["reserved", "insufficient_stock", "reserved"]
+    assert [o["outcome"] for o in answer.json["outcomes"]] == [
+        "reserved",
+        "insufficient_stock",
+        "reserved",
+    ]
     answer = await api.post(COMMIT_STOCK, {"orderIds": ids}, token=token)
     assert [o["state"] for o in answer.json["outcomes"]] == ["committed", "absent", "committed"]
     answer = await api.post(RELEASE_STOCK, {"orderIds": ids}, token=token)
@@ -345,7 +429,10 @@ async def test_the_internal_commands_take_and_answer_lists(api: Api, identities:
 async def test_counters_are_exposed(api: Api, written_orders: WrittenOrders) -> None:
     await add(api, "METRIC", 1)
     order = await written_orders.write(("METRIC", 2))
-    await api.post(f"{INVENTORY}/reserve", {"orderId": order, "items": [{"productId": "METRIC", "quantity": 2}]})
+    await api.post(
+        f"{INVENTORY}/reserve",
+        {"orderId": order, "items": [{"productId": "METRIC", "quantity": 2}]},
+    )
     text = (await api.get("/metrics")).body.decode()
     for name in (
         'inventory_updates_total{kind="receive"}',
@@ -353,8 +440,12 @@ async def test_counters_are_exposed(api: Api, written_orders: WrittenOrders) -> 
         'inventory_operations_duration_seconds_count{operation="reserve"}',
     ):
         assert name in text
-    text = (await api.get("/metrics?name[]=inventory_low_stock_items&name[]=inventory_updates_total")).body.decode()
-    told = {line.partition("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
+    text = (
+        await api.get("/metrics?name[]=inventory_low_stock_items&name[]=inventory_updates_total")
+    ).body.decode()
+    told = {
+        line.partition("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")
+    }
     assert told == {"inventory_low_stock_items", "inventory_updates_total"}
 
 

@@ -13,20 +13,26 @@ from valerix.inventory.schemas import AdjustBody, Adjusted, StockUpdated, Update
 async def test_an_update_takes_from_the_warehouses_in_their_order(shop: Shop, url: str) -> None:
     await shop.add("A", east=3, west=4)
     assert await shop.stock.update(UpdateBody("A", -5, "k1"), "olga") == StockUpdated(True, 7, 2)
-    assert [(w.warehouse_id, w.on_hand) for w in (await shop.stock.get_inventory("A")).warehouses] == [
+    assert [
+        (w.warehouse_id, w.on_hand) for w in (await shop.stock.get_inventory("A")).warehouses
+    ] == [
         ("WH-EAST", 0),
         ("WH-WEST", 2),
     ]
     await assert_books_balance(url)
 
 
-async def test_a_repeated_key_returns_the_first_result_and_changes_nothing(shop: Shop, url: str) -> None:
+async def test_a_repeated_key_returns_the_first_result_and_changes_nothing(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=100)
     body = UpdateBody("A", -2, "k1", order_id="o1")
     assert await shop.stock.update(body, "olga") == StockUpdated(True, 100, 98)
     await shop.stock.update(UpdateBody("A", -50, "k2"), "olga")
     again = await shop.stock.update(body, "olga")
-    assert again == StockUpdated(True, 100, 98, idempotent=True, message="Request already processed")
+    assert again == StockUpdated(
+        True, 100, 98, idempotent=True, message="Request already processed"
+    )
     assert await shop.level("A") == (48, 0)
     await assert_books_balance(url)
 
@@ -37,7 +43,9 @@ async def test_a_key_belongs_to_its_caller_its_route_and_its_body(shop: Shop) ->
     with pytest.raises(KeyReused):
         await shop.stock.update(UpdateBody("A", -3, "k1"), "olga")
     assert not (await shop.stock.update(UpdateBody("A", -3, "k1"), "oskar")).idempotent
-    assert not (await shop.stock.adjust(AdjustBody("A", "WH-EAST", -1, "broken", "k1"), "olga")).idempotent
+    assert not (
+        await shop.stock.adjust(AdjustBody("A", "WH-EAST", -1, "broken", "k1"), "olga")
+    ).idempotent
     assert await shop.level("A") == (94, 0)
 
 
@@ -60,7 +68,9 @@ async def test_one_key_at_two_replicas_has_one_effect(shop: Shop, other: Shop, u
             return in_flight
 
     for number in range(20):
-        answers = await asyncio.gather(*(send((shop, other)[n % 2], f"k{number}") for n in range(10)))
+        answers = await asyncio.gather(
+            *(send((shop, other)[n % 2], f"k{number}") for n in range(10))
+        )
         fresh = [a for a in answers if isinstance(a, StockUpdated) and not a.idempotent]
         assert fresh == [StockUpdated(True, 1000 - number, 999 - number)]
     assert await shop.level("A") == (980, 0)
@@ -103,7 +113,9 @@ async def test_what_does_not_exist_cannot_be_changed(shop: Shop, url: str) -> No
     await assert_books_balance(url)
 
 
-async def test_units_of_a_product_without_a_shelf_go_to_the_first_warehouse(shop: Shop, url: str) -> None:
+async def test_units_of_a_product_without_a_shelf_go_to_the_first_warehouse(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A")
     assert await shop.stock.update(UpdateBody("A", 4, "k1"), "olga") == StockUpdated(True, 0, 4)
     assert [w.warehouse_id for w in (await shop.stock.get_inventory("A")).warehouses] == ["WH-EAST"]

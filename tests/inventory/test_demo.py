@@ -8,7 +8,9 @@ from valerix.inventory import demo
 from valerix.inventory.schemas import InventoryFilter, UpdateBody
 
 
-async def test_the_first_start_fills_the_shop_and_later_ones_change_nothing(database_url: Callable[..., str]) -> None:
+async def test_the_first_start_fills_the_shop_and_later_ones_change_nothing(
+    database_url: Callable[..., str],
+) -> None:
     url = database_url("inventory")
     await demo.seed(url)
     async with replica(url) as shop:
@@ -17,7 +19,10 @@ async def test_the_first_start_fills_the_shop_and_later_ones_change_nothing(data
         price = (await shop.catalogue.get_product("PROD-001")).price
         assert (price.amount_minor, price.currency) == (129_900, "USD")
         everything: Any = {"q": None, "warehouse_id": None, "after": "", "limit": 200}
-        assert len(await shop.stock.list_inventory(InventoryFilter(low_stock=False, **everything))) == 22
+        assert (
+            len(await shop.stock.list_inventory(InventoryFilter(low_stock=False, **everything)))
+            == 22
+        )
         low = await shop.stock.list_inventory(InventoryFilter(low_stock=True, **everything))
         assert [item.product_id for item in low] == ["PROD-012", "PROD-016"]
 

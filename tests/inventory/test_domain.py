@@ -19,7 +19,16 @@ from valerix.contracts.commands import (
 )
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain
-from valerix.inventory.domain import Cause, Initiator, Offer, OutOfStock, Reservation, ReserveLine, Shelf, Source
+from valerix.inventory.domain import (
+    Cause,
+    Initiator,
+    Offer,
+    OutOfStock,
+    Reservation,
+    ReserveLine,
+    Shelf,
+    Source,
+)
 from valerix.inventory.settling import settle
 
 ORIGIN = Initiator("tester", "0" * 32)
@@ -29,7 +38,9 @@ SKUS = ["A", "B", "C"]
 
 def offer(sku: str, *levels: tuple[int, int], active: bool = True) -> Offer:
     """A product with (on hand, reserved) per warehouse."""
-    shelves = [Shelf(sku, f"W{i}", on_hand, reserved, 0) for i, (on_hand, reserved) in enumerate(levels)]
+    shelves = [
+        Shelf(sku, f"W{i}", on_hand, reserved, 0) for i, (on_hand, reserved) in enumerate(levels)
+    ]
     return Offer(PricedProduct(sku, f"The {sku}", 500, "USD"), active, shelves)
 
 
@@ -44,7 +55,9 @@ def catalogue(*offers: Offer) -> dict[str, Offer]:
 levels = st.tuples(st.integers(0, 40), st.integers(0, 40)).map(lambda t: (max(t), min(t)))
 catalogues = st.lists(levels, max_size=3).map(tuple)
 orders = st.lists(
-    st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 30)), min_size=1, max_size=4), min_size=1, max_size=25
+    st.lists(st.tuples(st.sampled_from(SKUS), st.integers(1, 30)), min_size=1, max_size=4),
+    min_size=1,
+    max_size=25,
 )
 
 
@@ -66,7 +79,9 @@ def test_a_batch_never_oversells_and_settles_each_order_all_or_nothing_in_order_
             assert summed(outcome.allocations) == want
         else:
             assert isinstance(outcome, StockShort)
-            assert outcome.shortages == [Shortage(s, q, left[s]) for s, q in want.items() if left[s] < q]
+            assert outcome.shortages == [
+                Shortage(s, q, left[s]) for s, q in want.items() if left[s] < q
+            ]
 
     assert {sku: o.available for sku, o in offers.items()} == left
     assert {sku: o.on_hand for sku, o in offers.items()} == on_hand
@@ -84,14 +99,18 @@ def summed(allocations: Iterable[Allocation]) -> dict[str, int]:
 
 
 def test_a_line_is_split_over_warehouses_in_their_order() -> None:
-    (outcome,) = settle([order("1", ("A", 7))], catalogue(offer("A", (5, 0), (3, 3), (9, 0))), {}, {}).outcomes
+    (outcome,) = settle(
+        [order("1", ("A", 7))], catalogue(offer("A", (5, 0), (3, 3), (9, 0))), {}, {}
+    ).outcomes
     assert isinstance(outcome, StockReserved)
     assert outcome.allocations == [Allocation("A", "W0", 5), Allocation("A", "W2", 2)]
 
 
 def test_lines_of_one_product_are_summed() -> None:
     offers = catalogue(offer("A", (5, 0)))
-    outcomes = settle([order("1", ("A", 3), ("A", 3)), order("2", ("A", 2), ("A", 3))], offers, {}, {}).outcomes
+    outcomes = settle(
+        [order("1", ("A", 3), ("A", 3)), order("2", ("A", 2), ("A", 3))], offers, {}, {}
+    ).outcomes
     assert outcomes[0] == StockShort("1", [Shortage("A", 6, 5)], [offers["A"].product])
     assert isinstance(outcomes[1], StockReserved)
     assert outcomes[1].allocations == [Allocation("A", "W0", 5)]
@@ -104,7 +123,9 @@ def test_what_is_unknown_or_not_sold_any_more_is_named() -> None:
 
 
 def test_an_order_named_twice_in_a_batch_reserves_once() -> None:
-    settlement = settle([order("1", ("A", 3)), order("1", ("A", 3))], catalogue(offer("A", (5, 0))), {}, {})
+    settlement = settle(
+        [order("1", ("A", 3)), order("1", ("A", 3))], catalogue(offer("A", (5, 0))), {}, {}
+    )
     first, second = settlement.outcomes
     assert isinstance(first, StockReserved)
     assert isinstance(second, StockReserved)
@@ -126,12 +147,19 @@ def test_taking_out_by_hand_never_touches_what_is_reserved() -> None:
     with pytest.raises(OutOfStock):
         domain.change(stocked, -7, CAUSE)
     movements = domain.change(stocked, -6, CAUSE)
-    assert [(m.warehouse_id, m.on_hand_delta, m.on_hand_after) for m in movements] == [("W0", -1, 4), ("W1", -5, 0)]
+    assert [(m.warehouse_id, m.on_hand_delta, m.on_hand_after) for m in movements] == [
+        ("W0", -1, 4),
+        ("W1", -5, 0),
+    ]
 
 
 def test_orders_claim_each_product_once_in_order_of_arrival() -> None:
     asked = [order("2", ("B", 1), ("A", 2), ("B", 3)), order("1", ("A", 1))]
-    claims = [ReserveLine("2", "B", 4, *ORIGIN), ReserveLine("2", "A", 2, *ORIGIN), ReserveLine("1", "A", 1, *ORIGIN)]
+    claims = [
+        ReserveLine("2", "B", 4, *ORIGIN),
+        ReserveLine("2", "A", 2, *ORIGIN),
+        ReserveLine("1", "A", 1, *ORIGIN),
+    ]
     assert domain.claims(asked) == claims
 
 

@@ -9,10 +9,25 @@ import asyncpg
 import pytest
 from asyncpg.connection import Connection
 
-from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, order_id, priced, reserved
+from tests.inventory.conftest import (
+    EAST,
+    WEST,
+    Shop,
+    assert_books_balance,
+    order_id,
+    priced,
+    reserved,
+)
 from tests.inventory.statements import RESERVATIONS, STOCK
 from valerix.chassis.base.deadline import Deadline
-from valerix.contracts.commands import Line, ProductsUnknown, ReservationEnded, ReserveStock, Shortage, StockShort
+from valerix.contracts.commands import (
+    Line,
+    ProductsUnknown,
+    ReservationEnded,
+    ReserveStock,
+    Shortage,
+    StockShort,
+)
 from valerix.contracts.states import ReservationStatus
 from valerix.inventory.domain import Ending, Initiator, ReserveLine
 from valerix.inventory.reserving import Reserving
@@ -28,7 +43,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     settle = Reserving._settle
 
-    async def counted(flow: Reserving, connection: Connection, asked: list[tuple[ReserveStock, Initiator]]) -> object:
+    async def counted(
+        flow: Reserving, connection: Connection, asked: list[tuple[ReserveStock, Initiator]]
+    ) -> object:
         sizes.append(len(asked))
         return await settle(flow, connection, asked)
 
@@ -48,9 +65,7 @@ async def somebody_waits(url: str) -> None:
     """Return as soon as a statement waits for a lock."""
     connection = await asyncpg.connect(url)
     try:
-        waiting = (
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         while not await connection.fetchval(waiting):
             await asyncio.sleep(0.005)
     finally:
@@ -64,7 +79,9 @@ async def kinds(shop: Shop, sku: str) -> list[str]:
 # --- its answers
 
 
-async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settled: list[int]) -> None:
+async def test_one_statement_answers_like_the_rules(
+    shop: Shop, url: str, settled: list[int]
+) -> None:
     """Batches of any shape on shelves that run empty: outcomes as those of `settle`, and books
     balance.
     """
@@ -75,13 +92,21 @@ async def test_one_statement_answers_like_the_rules(shop: Shop, url: str, settle
     batches, live = 60, dict[str, dict[tuple[str, str], int]]()
     for _ in range(batches):
         asked = [
-            (ReserveStock(order_id(), [Line(mixed.choice(skus), mixed.randint(1, 4)) for _ in range(lines)]), ORIGIN)
+            (
+                ReserveStock(
+                    order_id(),
+                    [Line(mixed.choice(skus), mixed.randint(1, 4)) for _ in range(lines)],
+                ),
+                ORIGIN,
+            )
             for lines in mixed.choices([1, 2, 3, 4], k=mixed.randint(1, 5))
         ]
         async with shop.database.transaction() as tx:
             offers = await STOCK.lock_offers(tx, skus)
         expected = settle(asked, offers, {}, {})
-        outcomes = await shop.reserving.reserve([command for command, _ in asked], "tester", Deadline.after(30))
+        outcomes = await shop.reserving.reserve(
+            [command for command, _ in asked], "tester", Deadline.after(30)
+        )
         assert outcomes == expected.outcomes
         for r in expected.opened:
             live[r.order_id] = {(a.product_id, a.warehouse_id): a.quantity for a in r.allocations}
@@ -105,7 +130,9 @@ async def levels(shop: Shop, skus: list[str]) -> dict[tuple[str, str], tuple[int
     """The stock of each row: (on hand, reserved)."""
     async with shop.database.transaction() as tx:
         offers = await STOCK.lock_offers(tx, skus)
-    return {(s.sku, s.warehouse_id): (s.on_hand, s.reserved) for o in offers.values() for s in o.shelves}
+    return {
+        (s.sku, s.warehouse_id): (s.on_hand, s.reserved) for o in offers.values() for s in o.shelves
+    }
 
 
 async def test_a_shelf_that_has_nothing_left_is_passed_over(shop: Shop, settled: list[int]) -> None:
@@ -116,10 +143,18 @@ async def test_a_shelf_that_has_nothing_left_is_passed_over(shop: Shop, settled:
     assert settled == []
 
 
-async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop: Shop, url: str) -> None:
+async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=5)
     await shop.reserve("o1", ("A", 2))
-    asked = [("o2", "committed"), ("o1", "released"), ("o2", "released"), ("o1", "committed"), ("o2", "committed")]
+    asked = [
+        ("o2", "committed"),
+        ("o1", "released"),
+        ("o2", "released"),
+        ("o1", "committed"),
+        ("o2", "committed"),
+    ]
     async with shop.database.connection() as connection:
         endings = [(Ending(order, ReservationStatus(state)), ORIGIN) for order, state in asked]
         done = await shop.reserving._end(connection, endings)
@@ -141,14 +176,18 @@ async def test_an_order_named_more_than_once_in_a_list_ends_as_first_asked(shop:
     "claims",
     [
         pytest.param([("new", "A", 2), ("other", "A", 2)], id="one shelf has too little for all"),
-        pytest.param([("new", "A", 1), ("new", "B", 1), ("other", "GONE", 1)], id="not sold any more"),
+        pytest.param(
+            [("new", "A", 1), ("new", "B", 1), ("other", "GONE", 1)], id="not sold any more"
+        ),
         pytest.param([("new", "A", 1), ("other", "NOT-THERE", 1)], id="unknown"),
         pytest.param([("new", "A", 1), ("other", "EMPTY", 1)], id="nowhere in stock"),
         pytest.param([("new", "A", 1), ("old", "B", 1)], id="an order is known"),
         pytest.param([("new", "A", 1), ("ended", "B", 1)], id="an order has ended"),
     ],
 )
-async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claims: list[tuple[str, str, int]]) -> None:
+async def test_what_does_not_all_fit_changes_nothing(
+    shop: Shop, url: str, claims: list[tuple[str, str, int]]
+) -> None:
     await shop.add("A", east=3, west=9)
     for sku in ("B", "GONE"):
         await shop.add(sku, east=9)
@@ -157,19 +196,28 @@ async def test_what_does_not_all_fit_changes_nothing(shop: Shop, url: str, claim
     await shop.release("ended")
     await shop.catalogue.delete_product("GONE")
     async with shop.database.connection() as connection:
-        assert await RESERVATIONS.take(connection, [ReserveLine(*claim, *ORIGIN) for claim in claims]) == {}
-        assert await connection.fetchval("SELECT array_agg(order_id ORDER BY order_id) FROM reservations") == [
+        assert (
+            await RESERVATIONS.take(connection, [ReserveLine(*claim, *ORIGIN) for claim in claims])
+            == {}
+        )
+        assert await connection.fetchval(
+            "SELECT array_agg(order_id ORDER BY order_id) FROM reservations"
+        ) == [
             "ended",
             "old",
         ]
-        assert await connection.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
+        assert (
+            await connection.fetchval("SELECT count(*) FROM movements WHERE kind = 'reserve'") == 1
+        )
     await assert_books_balance(url)
 
 
 # --- races with other transactions
 
 
-async def test_who_waited_for_a_shelf_sees_what_was_left_there(shop: Shop, url: str, settled: list[int]) -> None:
+async def test_who_waited_for_a_shelf_sees_what_was_left_there(
+    shop: Shop, url: str, settled: list[int]
+) -> None:
     await shop.add("A", east=5)
     async with holding(shop, "A") as tx:
         waiting = asyncio.create_task(shop.reserve("o1", ("A", 3)))
@@ -192,12 +240,16 @@ async def test_who_waited_for_a_shelf_that_was_emptied_gets_nothing(shop: Shop, 
     await assert_books_balance(url)
 
 
-async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(shop: Shop, url: str) -> None:
+async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(
+    shop: Shop, url: str
+) -> None:
     """The release came after the statement looked for it: the unique key makes all of it fail."""
     await shop.add("A", east=5)
     await shop.add("B", east=5)
     async with holding(shop, "A"):
-        waiting = asyncio.create_task(shop.reserve_all(("o1", ("A", 1)), ("o2", ("A", 2), ("B", 2))))
+        waiting = asyncio.create_task(
+            shop.reserve_all(("o1", ("A", 1)), ("o2", ("A", 2), ("B", 2)))
+        )
         await somebody_waits(url)
         await shop.release("o2")
     first, second = await waiting
@@ -207,7 +259,9 @@ async def test_a_reserve_that_was_overtaken_by_its_release_leaves_nothing(shop: 
     await assert_books_balance(url)
 
 
-async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(shop: Shop, url: str) -> None:
+async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=5)
     await shop.reserve_all(("o1", ("A", 1)), ("o2", ("A", 2)))
     async with holding(shop, "A") as tx:
@@ -224,7 +278,9 @@ async def test_an_end_that_was_overtaken_moves_nothing_and_tells_how_it_ended(sh
 async def test_a_product_taken_out_of_sale_is_refused(shop: Shop) -> None:
     await shop.add("A", east=5)
     product = await shop.catalogue.get_product("A")
-    await shop.catalogue.replace_product("A", ProductBody(product.name, product.price, active=False), None)
+    await shop.catalogue.replace_product(
+        "A", ProductBody(product.name, product.price, active=False), None
+    )
     assert await shop.reserve("o1", ("A", 1)) == ProductsUnknown("o1", ["A"])
 
 
@@ -247,7 +303,9 @@ async def test_replicas_on_one_row_wait_for_each_other_and_never_start_again(
     await assert_books_balance(url)
 
 
-async def test_changes_by_hand_and_orders_take_turns_on_one_row(shop: Shop, other: Shop, url: str) -> None:
+async def test_changes_by_hand_and_orders_take_turns_on_one_row(
+    shop: Shop, other: Shop, url: str
+) -> None:
     await shop.add("A", east=50)
 
     async def counting() -> None:

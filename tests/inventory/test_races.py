@@ -30,22 +30,29 @@ async def deadlocks(url: str) -> int:
         await connection.close()
 
 
-async def test_two_replicas_racing_for_the_last_unit_sell_it_once(shop: Shop, other: Shop, url: str) -> None:
+async def test_two_replicas_racing_for_the_last_unit_sell_it_once(
+    shop: Shop, other: Shop, url: str
+) -> None:
     for number in range(ROUNDS):
         sku = f"LAST-{number}"
         await shop.add(sku, east=1)
-        outcomes = await asyncio.gather(shop.reserve(order_id(), (sku, 1)), other.reserve(order_id(), (sku, 1)))
+        outcomes = await asyncio.gather(
+            shop.reserve(order_id(), (sku, 1)), other.reserve(order_id(), (sku, 1))
+        )
         assert sorted(type(o).__name__ for o in outcomes) == ["StockReserved", "StockShort"]
         assert await shop.level(sku) == (1, 1)
     await assert_books_balance(url)
 
 
-async def test_the_same_order_sent_to_two_replicas_reserves_once(shop: Shop, other: Shop, url: str) -> None:
+async def test_the_same_order_sent_to_two_replicas_reserves_once(
+    shop: Shop, other: Shop, url: str
+) -> None:
     for number in range(ROUNDS):
         sku, order = f"SAME-{number}", order_id()
         await shop.add(sku, east=2)
         first, second = map(
-            reserved, await asyncio.gather(shop.reserve(order, (sku, 2)), other.reserve(order, (sku, 2)))
+            reserved,
+            await asyncio.gather(shop.reserve(order, (sku, 2)), other.reserve(order, (sku, 2))),
         )
         assert {first.idempotent, second.idempotent} == {True, False}
         assert first.allocations == second.allocations
@@ -60,13 +67,17 @@ async def test_one_order_with_different_lines_at_two_replicas_still_reserves_onc
     await shop.add("B", east=ROUNDS)
     for _ in range(ROUNDS):
         order = order_id()
-        outcomes = await asyncio.gather(shop.reserve(order, ("A", 1)), other.reserve(order, ("B", 1)))
+        outcomes = await asyncio.gather(
+            shop.reserve(order, ("A", 1)), other.reserve(order, ("B", 1))
+        )
         assert reserved(outcomes[0]).allocations == reserved(outcomes[1]).allocations
     assert (await shop.level("A"))[1] + (await shop.level("B"))[1] == ROUNDS
     await assert_books_balance(url)
 
 
-async def test_a_release_racing_its_reserve_always_wins_in_the_end(shop: Shop, other: Shop, url: str) -> None:
+async def test_a_release_racing_its_reserve_always_wins_in_the_end(
+    shop: Shop, other: Shop, url: str
+) -> None:
     await shop.add("A", east=3)
     for number in range(ROUNDS):
         order = order_id()
@@ -106,7 +117,9 @@ async def test_crossed_carts_never_deadlock(url: str) -> None:
         mixed = random.Random(number)  # noqa: S311 - not secret
         for _ in range(12):
             orders = [order_id() for _ in range(mixed.randint(1, 6))]
-            carts = [(o, *((sku, mixed.randint(1, 3)) for sku in mixed.sample(skus, 4))) for o in orders]
+            carts = [
+                (o, *((sku, mixed.randint(1, 3)) for sku in mixed.sample(skus, 4))) for o in orders
+            ]
             assert all(isinstance(o, StockReserved) for o in await shop.reserve_all(*carts))
             mixed.shuffle(orders)
             await asyncio.gather(shop.release(*orders[::2], order_id()), shop.commit(*orders[1::2]))
@@ -129,13 +142,17 @@ async def test_the_books_balance_after_a_storm(shop: Shop, other: Shop, url: str
             some = mixed.sample(orders, 3)
             match mixed.choice(["reserve", "reserve", "release", "commit", "adjust"]):
                 case "reserve":
-                    await shop.reserve_all(*((o, (mixed.choice(skus), mixed.randint(1, 4))) for o in some))
+                    await shop.reserve_all(
+                        *((o, (mixed.choice(skus), mixed.randint(1, 4))) for o in some)
+                    )
                 case "release":
                     await shop.release(*some)
                 case "commit":
                     await shop.commit(*some)
                 case _:
-                    change = AdjustBody(mixed.choice(skus), "WH-EAST", mixed.choice([-9, -4, 3, 8]), "counted")
+                    change = AdjustBody(
+                        mixed.choice(skus), "WH-EAST", mixed.choice([-9, -4, 3, 8]), "counted"
+                    )
                     with suppress(OutOfStock):
                         await shop.stock.adjust(change, "tester")
 
@@ -172,7 +189,9 @@ async def test_what_an_order_reserved_while_it_is_released_is_locked_in_its_turn
     await rival.execute("SELECT FROM stock WHERE sku = 'B-LATE' FOR UPDATE NOWAIT")
     await locks.rollback()
     await rival.close()
-    assert {(state.state, state.empty) for state in await releasing} == {(ReservationStatus.RELEASED, False)}
+    assert {(state.state, state.empty) for state in await releasing} == {
+        (ReservationStatus.RELEASED, False)
+    }
     assert [await shop.level(sku) for sku in ("A-EARLY", "B-LATE")] == [(5, 0), (5, 0)]
     assert (reads, await deadlocks(url)) == (2, 0)
     await assert_books_balance(url)

@@ -24,7 +24,9 @@ from valerix.inventory.domain import Ending
 from valerix.inventory.schemas import ProductBody
 
 
-async def test_a_reservation_promises_units_and_fixes_names_and_prices(shop: Shop, url: str) -> None:
+async def test_a_reservation_promises_units_and_fixes_names_and_prices(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=3, west=4)
     outcome = reserved(await shop.reserve("order-1", ("A", 5)))
     assert outcome.allocations == [Allocation("A", "WH-EAST", 3), Allocation("A", "WH-WEST", 2)]
@@ -33,10 +35,14 @@ async def test_a_reservation_promises_units_and_fixes_names_and_prices(shop: Sho
     await assert_books_balance(url)
 
 
-async def test_repeating_a_reserve_answers_the_same_although_prices_and_stock_have_changed(shop: Shop) -> None:
+async def test_repeating_a_reserve_answers_the_same_although_prices_and_stock_have_changed(
+    shop: Shop,
+) -> None:
     await shop.add("A", east=3)
     first = reserved(await shop.reserve("order-1", ("A", 3)))
-    await shop.catalogue.replace_product("A", ProductBody("Other", Money(900, "EUR"), active=False), None)
+    await shop.catalogue.replace_product(
+        "A", ProductBody("Other", Money(900, "EUR"), active=False), None
+    )
     again = reserved(await shop.reserve("order-1", ("A", 3)))
     assert again.idempotent
     assert (again.allocations, again.products) == (first.allocations, first.products)
@@ -55,7 +61,9 @@ async def test_shortage_of_one_order_does_not_fail_its_neighbours(shop: Shop, ur
     )
     assert isinstance(outcomes[0], StockReserved)
     assert outcomes[1] == StockShort("o2", [Shortage("A", 3, 2)], [priced("A")])
-    assert outcomes[2] == StockShort("o3", [Shortage("EMPTY", 1, 0)], [priced("A"), priced("EMPTY")])
+    assert outcomes[2] == StockShort(
+        "o3", [Shortage("EMPTY", 1, 0)], [priced("A"), priced("EMPTY")]
+    )
     assert outcomes[3] == ProductsUnknown("o4", ["NOT-THERE", "nul\x00", "A\n"])
     assert isinstance(outcomes[4], StockReserved)
     assert await shop.level("A") == (5, 5)
@@ -98,7 +106,9 @@ async def test_a_release_that_comes_first_refuses_the_late_reserve(shop: Shop) -
     for again in (False, True):
         (state,) = await shop.release("o1")
         assert (state.state, state.idempotent, state.empty) == ("released", again, True)
-        assert await shop.reserve("o1", ("A", 2)) == ReservationEnded("o1", ReservationStatus.RELEASED)
+        assert await shop.reserve("o1", ("A", 2)) == ReservationEnded(
+            "o1", ReservationStatus.RELEASED
+        )
     assert await shop.level("A") == (9, 0)
 
 
@@ -123,11 +133,19 @@ async def test_lists_that_share_a_transaction_get_their_own_answers(shop: Shop, 
     await assert_books_balance(url)
 
 
-async def test_a_caller_whose_time_is_over_gets_nothing_done_and_does_not_disturb_others(shop: Shop) -> None:
+async def test_a_caller_whose_time_is_over_gets_nothing_done_and_does_not_disturb_others(
+    shop: Shop,
+) -> None:
     await shop.add("A", east=9)
-    late = shop.reserving.reserve([ReserveStock("late", [Line("A", 1)])], "tester", Deadline.after(0))
-    late_end = shop.reserving.end([Ending("o1", ReservationStatus.RELEASED)], "tester", Deadline.after(0))
-    results = await asyncio.gather(late, shop.reserve("o1", ("A", 2)), late_end, return_exceptions=True)
+    late = shop.reserving.reserve(
+        [ReserveStock("late", [Line("A", 1)])], "tester", Deadline.after(0)
+    )
+    late_end = shop.reserving.end(
+        [Ending("o1", ReservationStatus.RELEASED)], "tester", Deadline.after(0)
+    )
+    results = await asyncio.gather(
+        late, shop.reserve("o1", ("A", 2)), late_end, return_exceptions=True
+    )
     assert isinstance(results[0], DeadlineExceeded)
     assert isinstance(results[1], StockReserved)
     assert isinstance(results[2], DeadlineExceeded)
@@ -139,7 +157,9 @@ async def test_movements_tell_who_moved_what_and_for_which_order(shop: Shop) -> 
     await shop.reserve("o1", ("A", 2))
     await shop.commit("o1")
     movements = await shop.stock.list_movements("A", None, 10)
-    assert [(m.kind, m.seq, m.on_hand_after, m.reserved_after, m.order_id, m.actor) for m in movements] == [
+    assert [
+        (m.kind, m.seq, m.on_hand_after, m.reserved_after, m.order_id, m.actor) for m in movements
+    ] == [
         ("commit", 3, 1, 0, "o1", "tester"),
         ("reserve", 2, 3, 2, "o1", "tester"),
         ("receive", 1, 3, 0, None, "tester"),
@@ -174,7 +194,14 @@ async def test_a_product_is_found_by_number_or_by_a_name_of_its_own(shop: Shop) 
         await shop.add(twin, name="Twins")
     await shop.add("GONE", active=False)
     found = await shop.catalogue.find(["A", "The A", "X", "Twins", "The GONE", "the a"])
-    assert [product and product.product_id for product in found] == ["A", "A", "X", None, None, None]
+    assert [product and product.product_id for product in found] == [
+        "A",
+        "A",
+        "X",
+        None,
+        None,
+        None,
+    ]
     assert await shop.catalogue.find([]) == []
 
 

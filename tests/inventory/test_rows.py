@@ -30,7 +30,14 @@ from valerix.inventory.domain import (
 )
 from valerix.inventory.repository.outbox import list_outgoing
 from valerix.inventory.repository.stock import KeyedChange, Level
-from valerix.inventory.schemas import InventoryFilter, NewProduct, NewWarehouse, Product, Warehouse, WarehouseStock
+from valerix.inventory.schemas import (
+    InventoryFilter,
+    NewProduct,
+    NewWarehouse,
+    Product,
+    Warehouse,
+    WarehouseStock,
+)
 
 NEW = NewProduct(
     product_id="sku-1",
@@ -41,16 +48,23 @@ NEW = NewProduct(
     low_stock_threshold=3,
 )
 PRICED = PricedProduct("sku-1", "name-1", 1299, "EUR")
-RESERVED = Reservation("order-1", ReservationStatus.RESERVED, [Allocation("sku-1", "wh-1", 8)], [PRICED])
+RESERVED = Reservation(
+    "order-1", ReservationStatus.RESERVED, [Allocation("sku-1", "wh-1", 8)], [PRICED]
+)
 
 
 @pytest.fixture
 async def tx(database_url: Callable[..., str]) -> AsyncIterator[Transaction]:
     """A database with two warehouses, and a product without stock."""
-    async with Database.open(database_url("inventory"), 1) as database, database.transaction() as tx:
+    async with (
+        Database.open(database_url("inventory"), 1) as database,
+        database.transaction() as tx,
+    ):
         await CATALOGUE.insert_product(tx, NEW)
         for number in (1, 2):
-            await CATALOGUE.insert_warehouse(tx, NewWarehouse(f"wh-{number}", f"name-{number}", number))
+            await CATALOGUE.insert_warehouse(
+                tx, NewWarehouse(f"wh-{number}", f"name-{number}", number)
+            )
             await STOCK.open_shelf(tx, "sku-1", f"wh-{number}")
         yield tx
 
@@ -74,10 +88,16 @@ def shown(movement: Movement, occurred_at: datetime) -> schemas.LedgerEntry:
 
 async def test_products(tx: Transaction) -> None:
     moment = await now(tx)
-    begun = Product("sku-1", "name-1", "description-1", Money(1299, "EUR"), True, 3, 1, moment, moment)
+    begun = Product(
+        "sku-1", "name-1", "description-1", Money(1299, "EUR"), True, 3, 1, moment, moment
+    )
     assert await CATALOGUE.find_product(tx, "sku-1") == begun
-    body = schemas.ProductBody("name-2", Money(2399, "USD"), "description-2", active=False, low_stock_threshold=4)
-    changed = Product("sku-1", "name-2", "description-2", Money(2399, "USD"), False, 4, 2, moment, moment)
+    body = schemas.ProductBody(
+        "name-2", Money(2399, "USD"), "description-2", active=False, low_stock_threshold=4
+    )
+    changed = Product(
+        "sku-1", "name-2", "description-2", Money(2399, "USD"), False, 4, 2, moment, moment
+    )
     assert await CATALOGUE.update_product(tx, "sku-1", body, 1) == changed
 
 
@@ -90,8 +110,24 @@ async def test_warehouses(tx: Transaction) -> None:
 
 async def test_what_a_batch_writes(tx: Transaction) -> None:
     movements = [
-        Movement("sku-1", "wh-1", 7, 60, 8, 90, 10, RESERVE, "order-1", None, None, "actor-1", "trace-1"),
-        Movement("sku-1", "wh-2", 5, 40, 6, 70, 20, UPDATE, "order-2", "key-2", "reason-2", "actor-2", "trace-2"),
+        Movement(
+            "sku-1", "wh-1", 7, 60, 8, 90, 10, RESERVE, "order-1", None, None, "actor-1", "trace-1"
+        ),
+        Movement(
+            "sku-1",
+            "wh-2",
+            5,
+            40,
+            6,
+            70,
+            20,
+            UPDATE,
+            "order-2",
+            "key-2",
+            "reason-2",
+            "actor-2",
+            "trace-2",
+        ),
     ]
     await STOCK.write(tx, movements, [RESERVED])
     assert await ledger(tx) == movements
@@ -99,7 +135,10 @@ async def test_what_a_batch_writes(tx: Transaction) -> None:
 
     shelves = [Shelf("sku-1", "wh-1", 90, 10, 7), Shelf("sku-1", "wh-2", 70, 20, 5)]
     assert await STOCK.lock_offers(tx, ["sku-1"]) == {"sku-1": Offer(PRICED, True, shelves)}
-    assert await STOCK.list_stock_levels(tx, 10) == [Level("sku-1", "wh-1", 80), Level("sku-1", "wh-2", 50)]
+    assert await STOCK.list_stock_levels(tx, 10) == [
+        Level("sku-1", "wh-1", 80),
+        Level("sku-1", "wh-2", 50),
+    ]
     warehouses = [WarehouseStock("wh-1", 90, 10, 80), WarehouseStock("wh-2", 70, 20, 50)]
     item = schemas.InventoryItem("sku-1", "name-1", True, 160, 30, 130, 3, False, warehouses)
     assert await STOCK.list_inventory(tx, InventoryFilter(None, None, False, "", 10)) == [item]
@@ -116,7 +155,9 @@ async def test_what_a_batch_writes(tx: Transaction) -> None:
 
 
 async def test_what_orders_take_and_end(tx: Transaction) -> None:
-    received = Movement("sku-1", "wh-1", 1, 90, 0, 90, 0, RECEIVE, None, None, "reason", "actor", "trace")
+    received = Movement(
+        "sku-1", "wh-1", 1, 90, 0, 90, 0, RECEIVE, None, None, "reason", "actor", "trace"
+    )
     await STOCK.write(tx, [received])
     claim = ReserveLine("order-1", "sku-1", 8, "actor-1", "trace-1")
     assert await RESERVATIONS.take(tx, [claim]) == {"sku-1": Source(PRICED, "wh-1")}
@@ -134,8 +175,12 @@ async def test_what_orders_take_and_end(tx: Transaction) -> None:
     ]
     assert await ledger(tx) == [
         received,
-        Movement("sku-1", "wh-1", 2, 0, 8, 90, 8, RESERVE, "order-1", None, None, "actor-1", "trace-1"),
-        Movement("sku-1", "wh-1", 3, -8, -8, 82, 0, COMMIT, "order-1", None, None, "actor-2", "trace-2"),
+        Movement(
+            "sku-1", "wh-1", 2, 0, 8, 90, 8, RESERVE, "order-1", None, None, "actor-1", "trace-1"
+        ),
+        Movement(
+            "sku-1", "wh-1", 3, -8, -8, 82, 0, COMMIT, "order-1", None, None, "actor-2", "trace-2"
+        ),
     ]
 
 

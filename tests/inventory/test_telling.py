@@ -14,7 +14,9 @@ async def told(shop: Shop) -> list[tuple[str, str, Any]]:
     return [(name, place, data["availableInAll"]) for name, place, _, _, _, data in events]
 
 
-async def test_low_stock_is_told_when_a_reservation_crosses_the_threshold_and_only_then(shop: Shop) -> None:
+async def test_low_stock_is_told_when_a_reservation_crosses_the_threshold_and_only_then(
+    shop: Shop,
+) -> None:
     await shop.add("A", east=3, west=2, low_stock_threshold=2)
     await told(shop)
     await shop.reserve("o1", ("A", 2))

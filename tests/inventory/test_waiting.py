@@ -7,7 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from tests.inventory.conftest import EAST, WEST, Shop, assert_books_balance, replica, reserved, set_aside, told_ready
+from tests.inventory.conftest import (
+    EAST,
+    WEST,
+    Shop,
+    assert_books_balance,
+    replica,
+    reserved,
+    set_aside,
+    told_ready,
+)
 from valerix.chassis.postgres.database import IMPOSSIBLE
 from valerix.contracts.commands import (
     Allocation,
@@ -26,7 +35,9 @@ NOTHING: dict[str, int] = {}
 # --- which order gets which units
 
 
-async def test_what_is_there_is_set_aside_for_an_order_that_waits_and_nobody_overtakes_it(shop: Shop, url: str) -> None:
+async def test_what_is_there_is_set_aside_for_an_order_that_waits_and_nobody_overtakes_it(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=2, west=1)
     outcome = await shop.wait("o1", ("A", 5))
     assert isinstance(outcome, StockShort)
@@ -65,7 +76,11 @@ async def test_what_is_set_aside_becomes_the_reservation(shop: Shop, url: str) -
     await shop.bring("A", 9)
     assert await told_ready(shop) == ["o1"]
     outcome = reserved(await shop.wait("o1", ("B", 1), ("A", 3)))
-    assert outcome.allocations == [Allocation("B", WEST, 1), Allocation("A", WEST, 1), Allocation("A", EAST, 2)]
+    assert outcome.allocations == [
+        Allocation("B", WEST, 1),
+        Allocation("A", WEST, 1),
+        Allocation("A", EAST, 2),
+    ]
     assert not outcome.idempotent
     assert await set_aside(shop) == {}
     assert reserved(await shop.wait("o1", ("B", 1), ("A", 3))).idempotent
@@ -76,7 +91,9 @@ async def test_what_is_set_aside_becomes_the_reservation(shop: Shop, url: str) -
     await assert_books_balance(url)
 
 
-async def test_a_waiting_order_that_asks_again_keeps_what_it_has_and_takes_nothing_twice(shop: Shop, url: str) -> None:
+async def test_a_waiting_order_that_asks_again_keeps_what_it_has_and_takes_nothing_twice(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=2)
     await shop.add("B")
     await shop.wait("o1", ("A", 2), ("B", 1))
@@ -94,7 +111,9 @@ async def test_a_waiting_order_that_asks_again_keeps_what_it_has_and_takes_nothi
     await assert_books_balance(url)
 
 
-async def test_an_older_order_that_comes_late_gets_what_a_younger_one_waits_with(shop: Shop, url: str) -> None:
+async def test_an_older_order_that_comes_late_gets_what_a_younger_one_waits_with(
+    shop: Shop, url: str
+) -> None:
     """Otherwise each order would wait for the units that the other one has."""
     await shop.add("A", east=1)
     await shop.add("B")
@@ -150,7 +169,9 @@ BRINGING = ("adjust", "update", "release", "cancelled waiting", "edit")
 
 
 @pytest.mark.parametrize("way", BRINGING)
-async def test_whatever_brings_units_sets_them_aside_in_its_transaction(shop: Shop, url: str, way: str) -> None:
+async def test_whatever_brings_units_sets_them_aside_in_its_transaction(
+    shop: Shop, url: str, way: str
+) -> None:
     await shop.add("A", east=3)
     await shop.add("B")
     if way == "release":
@@ -181,7 +202,9 @@ async def test_whatever_brings_units_sets_them_aside_in_its_transaction(shop: Sh
 
 
 @pytest.mark.parametrize("way", ["cancelled", "edited"])
-async def test_what_an_order_gives_up_that_lacked_more_goes_to_the_next(shop: Shop, url: str, way: str) -> None:
+async def test_what_an_order_gives_up_that_lacked_more_goes_to_the_next(
+    shop: Shop, url: str, way: str
+) -> None:
     await shop.add("A", east=1)
     await shop.add("B")
     await shop.wait("o1", ("A", 4))
@@ -211,7 +234,9 @@ async def test_what_is_set_aside_cannot_be_taken_out_by_hand(shop: Shop) -> None
 # --- changes of its lines
 
 
-async def test_an_edited_order_keeps_its_place_and_gives_up_what_it_does_not_want(shop: Shop, url: str) -> None:
+async def test_an_edited_order_keeps_its_place_and_gives_up_what_it_does_not_want(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=3)
     await shop.add("B", east=1)
     await shop.add("C")
@@ -227,7 +252,9 @@ async def test_an_edited_order_keeps_its_place_and_gives_up_what_it_does_not_wan
     await assert_books_balance(url)
 
 
-async def test_a_ready_order_that_is_edited_waits_again_or_is_reserved(shop: Shop, url: str) -> None:
+async def test_a_ready_order_that_is_edited_waits_again_or_is_reserved(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A")
     await shop.add("B")
     for order in ("o1", "o2"):
@@ -245,11 +272,15 @@ async def test_a_ready_order_that_is_edited_waits_again_or_is_reserved(shop: Sho
 # --- products not sold
 
 
-async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sold_again(shop: Shop, url: str) -> None:
+async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sold_again(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A")
     await shop.wait("o1", ("A", 1))
     body = ProductBody("The A", Money(500, "USD"))
-    await shop.catalogue.replace_product("A", ProductBody("The A", Money(500, "USD"), active=False), None)
+    await shop.catalogue.replace_product(
+        "A", ProductBody("The A", Money(500, "USD"), active=False), None
+    )
     await shop.bring("A", 1)
     assert isinstance(await shop.wait("o1", ("A", 1)), ProductsUnknown)
     assert await set_aside(shop) == {"o1": NOTHING}
@@ -258,7 +289,9 @@ async def test_nothing_is_set_aside_of_what_is_not_sold_any_more_until_it_is_sol
     await assert_books_balance(url)
 
 
-async def test_the_sweep_hands_out_what_is_left_although_an_order_waits_for_it(shop: Shop, url: str) -> None:
+async def test_the_sweep_hands_out_what_is_left_although_an_order_waits_for_it(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A")
     await shop.wait("o1", ("A", 1))
     async with shop.database.transaction() as tx:  # as an earlier version left it
@@ -274,7 +307,9 @@ async def test_the_sweep_hands_out_what_is_left_although_an_order_waits_for_it(s
 # --- units held for too long
 
 
-async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_kept(url: str) -> None:
+async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_kept(
+    url: str,
+) -> None:
     async with replica(url, timedelta(0)) as shop:
         await shop.add("A", east=2)
         await shop.add("B")
@@ -294,7 +329,9 @@ async def test_what_is_set_aside_for_too_long_completes_others_and_the_place_is_
         await assert_books_balance(url)
 
 
-async def test_all_that_hold_for_too_long_are_looked_at(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_that_hold_for_too_long_are_looked_at(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("valerix.inventory.reserving.SWEEP_LIMIT", 1)
     async with replica(url, timedelta(0)) as shop:
         await shop.add("NEVER")
@@ -339,7 +376,9 @@ async def hasty(url: str) -> AsyncIterator[Shop]:
         yield shop
 
 
-async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other: Shop, hasty: Shop, url: str) -> None:
+async def test_in_a_crowd_units_are_handed_out_in_order_of_age(
+    shop: Shop, other: Shop, hasty: Shop, url: str
+) -> None:
     """Two replicas, mixed sizes, three products; all sources of units, edits and sweeps at once."""
     mixed = random.Random(19)  # noqa: S311 - not secret
     skus = ["A", "B", "C"]
@@ -367,7 +406,12 @@ async def test_in_a_crowd_units_are_handed_out_in_order_of_age(shop: Shop, other
         orders |= {order: lines() for order in some[:2]}
         await asyncio.gather(
             *(ask(order) for order in some),
-            *(mixed.choice((shop, other)).bring(sku, mixed.randint(1, 3), mixed.choice((EAST, WEST))) for sku in skus),
+            *(
+                mixed.choice((shop, other)).bring(
+                    sku, mixed.randint(1, 3), mixed.choice((EAST, WEST))
+                )
+                for sku in skus
+            ),
             shop.release(*mixed.sample(sorted(orders), 2)),
             *(other.reserve(f"new-{mixed.random()}", (sku, 1)) for sku in skus),
             hasty.reserving.sweep("tester"),

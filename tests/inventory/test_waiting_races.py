@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from tests.inventory.conftest import EAST, NOON, Shop, assert_books_balance, reserved, set_aside, told_ready
+from tests.inventory.conftest import (
+    EAST,
+    NOON,
+    Shop,
+    assert_books_balance,
+    reserved,
+    set_aside,
+    told_ready,
+)
 from tests.inventory.statements import RESERVATIONS, STOCK, WAITING
 from tests.inventory.test_one_statement import ORIGIN, somebody_waits
 from valerix.chassis.postgres.database import Transaction
@@ -40,7 +48,9 @@ async def test_an_order_that_ends_or_is_reserved_at_that_moment_does_not_come_to
     await assert_books_balance(url)
 
 
-async def test_a_release_takes_an_order_off_the_list_that_comes_to_it_at_that_moment(shop: Shop, url: str) -> None:
+async def test_a_release_takes_an_order_off_the_list_that_comes_to_it_at_that_moment(
+    shop: Shop, url: str
+) -> None:
     await shop.add("A", east=1)
     async with shop.database.transaction() as tx:
         await WAITING.save(tx, [WaitingOrder("o1", NOON, ORIGIN.trace_id, {"A": 2}, changed=True)])
@@ -59,7 +69,9 @@ async def test_only_orders_that_units_may_be_taken_from_are_looked_at_however_ma
     loaded: list[int] = []
     read_lines = WaitingRepository.read_lines
 
-    async def counted(self: WaitingRepository, tx: Transaction, orders: dict[str, WaitingOrder]) -> None:
+    async def counted(
+        self: WaitingRepository, tx: Transaction, orders: dict[str, WaitingOrder]
+    ) -> None:
         loaded.append(len(orders))
         await read_lines(self, tx, orders)
 

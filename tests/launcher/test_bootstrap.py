@@ -74,18 +74,24 @@ class Checkout:
     def provide(self, name: str, script: str, **values: str) -> None:
         file = self.bin / name
         file.parent.mkdir(exist_ok=True)
-        file.write_text(script.format(log=self.log, python=sys.executable, home=self.home, **values))
+        file.write_text(
+            script.format(log=self.log, python=sys.executable, home=self.home, **values)
+        )
         file.chmod(0o755)
 
     def provide_built(self, name: str, *, optimized: bool = True, able: bool = True) -> None:
-        self.provide(name, BUILT_PYTHON, optimized=f"exit {int(not optimized)}", able=f"exit {int(not able)}")
+        self.provide(
+            name, BUILT_PYTHON, optimized=f"exit {int(not optimized)}", able=f"exit {int(not able)}"
+        )
         self.provide("../installer", UV)
 
     def noted(self, what: str) -> list[str]:
         file = self.home / what
         return [Path(line).name for line in file.read_text().splitlines()] if file.exists() else []
 
-    def run(self, *arguments: str, cwd: Path | None = None, command: Path | str = "", **options: Any) -> str:
+    def run(
+        self, *arguments: str, cwd: Path | None = None, command: Path | str = "", **options: Any
+    ) -> str:
         done = self.start(*arguments, cwd=cwd, command=command, **options)
         output, _ = done.communicate(timeout=120)
         self.status = done.returncode
@@ -108,7 +114,9 @@ class Checkout:
         return self.log.read_text().splitlines() if self.log.exists() else []
 
     def syncs(self) -> list[str]:
-        return [line.rsplit("/", 1)[1] for line in self.asked_of_uv() if line.startswith("pip sync")]
+        return [
+            line.rsplit("/", 1)[1] for line in self.asked_of_uv() if line.startswith("pip sync")
+        ]
 
 
 @pytest.fixture
@@ -271,7 +279,10 @@ def test_the_first_optimized_python_is_taken_and_said(checkout: Checkout) -> Non
     checkout.provide_built("python3.11")
     checkout.provide_built("python3")
     output = checkout.run()
-    assert f"valerix: taking {checkout.bin}/python3.11: {checkout.bin}/python3.12 was built without" in output
+    assert (
+        f"valerix: taking {checkout.bin}/python3.11: {checkout.bin}/python3.12 was built without"
+        in output
+    )
     assert checkout.noted("taken") == ["python3.11"]
     (checkout.root / "requirements.lock").write_text("requirements==2\n")
     checkout.provide_built("python3.12")
@@ -281,34 +292,54 @@ def test_the_first_optimized_python_is_taken_and_said(checkout: Checkout) -> Non
 
 
 @pytest.mark.parametrize("optimized", [True, False])
-def test_the_first_python_is_taken_with_a_hint_when_none_is_optimized(checkout: Checkout, optimized: bool) -> None:
+def test_the_first_python_is_taken_with_a_hint_when_none_is_optimized(
+    checkout: Checkout, optimized: bool
+) -> None:
     checkout.provide_built("python3.12", optimized=optimized)
     checkout.provide_built("python3", optimized=optimized)
-    assert ("python3.12 was built without optimization: one built" in checkout.run()) is not optimized
+    assert (
+        "python3.12 was built without optimization: one built" in checkout.run()
+    ) is not optimized
     assert checkout.noted("taken") == ["python3.12"]
 
 
 def test_an_optimized_python_is_found_wherever_it_is_on_the_path(checkout: Checkout) -> None:
     checkout.provide_built("python3", optimized=False)
     checkout.provide_built("../an other/python3")
-    checkout.environment["PATH"] = f"{checkout.bin}::{checkout.home}/nowhere:{checkout.home}/an other"
+    checkout.environment["PATH"] = (
+        f"{checkout.bin}::{checkout.home}/nowhere:{checkout.home}/an other"
+    )
     assert f"taking {checkout.home}/an other/python3: {checkout.bin}/python3 was" in checkout.run()
 
 
 BUILDS = {
     "distribution": ("'--prefix=/usr' '--with-system-expat'", "/usr", True),
-    "optimized": ("'--prefix=/opt/python' '--enable-optimizations' '--with-lto'", "/opt/python", True),
-    "pyenv": ("'--prefix=/root/.pyenv/versions/3.11.7' '--enable-shared'", "/root/.pyenv/versions/3.11.7", False),
+    "optimized": (
+        "'--prefix=/opt/python' '--enable-optimizations' '--with-lto'",
+        "/opt/python",
+        True,
+    ),
+    "pyenv": (
+        "'--prefix=/root/.pyenv/versions/3.11.7' '--enable-shared'",
+        "/root/.pyenv/versions/3.11.7",
+        False,
+    ),
     "unknown": (None, "/opt/pypy", False),
 }
 
 
 @pytest.mark.parametrize(("options", "prefix", "optimized"), BUILDS.values(), ids=BUILDS)
-def test_how_a_python_was_built_is_known_from_its_options(options: str | None, prefix: str, optimized: bool) -> None:
+def test_how_a_python_was_built_is_known_from_its_options(
+    options: str | None, prefix: str, optimized: bool
+) -> None:
     asked = (ROOT / "valerix").read_text().partition("optimized() {")[2].split("'")[1]
-    given = f"import sys, sysconfig\nsysconfig.get_config_var = {{'CONFIG_ARGS': {options!r}}}.get\n"
+    given = (
+        f"import sys, sysconfig\nsysconfig.get_config_var = {{'CONFIG_ARGS': {options!r}}}.get\n"
+    )
     script = f"{given}sys.base_prefix = {prefix!r}\n{asked}"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == int(not optimized)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == int(
+        not optimized
+    )
 
 
 def test_the_working_directory_counts_where_the_path_says_so(checkout: Checkout) -> None:
@@ -358,7 +389,9 @@ def test_the_python_that_is_asked_for_is_taken_untried(checkout: Checkout) -> No
     ],
     ids=["old", "broken", "bare"],
 )
-def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, script: str, expected: str) -> None:
+def test_a_python_that_is_asked_for_and_useless_is_named(
+    checkout: Checkout, script: str, expected: str
+) -> None:
     checkout.provide_built("python3")
     checkout.provide("chosen", script)
     checkout.environment["VALERIX_PYTHON"] = f"{checkout.bin}/chosen"
@@ -370,8 +403,12 @@ def test_a_python_that_is_asked_for_and_useless_is_named(checkout: Checkout, scr
     assert not (checkout.root / ".venv").exists()
 
 
-def test_a_folder_one_may_not_write_to_is_named(ready: Checkout, without_privileges: dict[str, Any]) -> None:
-    ready.root.chmod(stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH)
+def test_a_folder_one_may_not_write_to_is_named(
+    ready: Checkout, without_privileges: dict[str, Any]
+) -> None:
+    ready.root.chmod(
+        stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
+    )
     output = ready.run("up", **without_privileges)
     ready.root.chmod(0o755)
     assert ready.status == 1
@@ -391,7 +428,11 @@ def test_the_locks_hold_hashes_and_no_addresses() -> None:
 
 def test_tests_run_on_the_versions_that_are_shipped() -> None:
     shipped, tested = (
-        {line.split(" ")[0] for line in (ROOT / name).read_text().splitlines() if not line.startswith(" ")}
+        {
+            line.split(" ")[0]
+            for line in (ROOT / name).read_text().splitlines()
+            if not line.startswith(" ")
+        }
         for name in ("requirements.lock", "requirements-dev.lock")
     )
     assert shipped <= tested

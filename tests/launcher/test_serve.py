@@ -27,7 +27,9 @@ class Service(NamedTuple):
     def status(self, path: str) -> int:
         """Return the status of an answer; 0 without an answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as response:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=10
+            ) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
             with error:
@@ -38,13 +40,19 @@ class Service(NamedTuple):
 
 def serve(*names: str, **settings: str) -> "subprocess.Popen[str]":
     """Start a service process with these settings and no others."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("VALERIX_")
+    }
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "valerix.cli.serve", *names],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**environment, "PYTHONPATH": str(SRC), **{f"VALERIX_{k.upper()}": v for k, v in settings.items()}},
+        env={
+            **environment,
+            "PYTHONPATH": str(SRC),
+            **{f"VALERIX_{k.upper()}": v for k, v in settings.items()},
+        },
     )
 
 
@@ -98,7 +106,9 @@ def test_wrong_settings_are_one_line_and_status_2() -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert output.count("\n") == 1
-    assert all(part in output for part in ("psp: ", "VALERIX_PORT", "VALERIX_PSP_SECRET is missing"))
+    assert all(
+        part in output for part in ("psp: ", "VALERIX_PORT", "VALERIX_PSP_SECRET is missing")
+    )
 
 
 @pytest.mark.parametrize("names", [(), ("gateway",), ("orders", "users")])

@@ -44,13 +44,18 @@ class Installation(Stack):
     def place_order(self) -> dict[str, Any]:
         """Place an order with exactly the line that `up` prints."""
         line = self.run("up", "--detach").splitlines()[-1]
-        done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            ["/bin/sh", "-c", line], capture_output=True, text=True, check=True, timeout=60
+        )
         order: dict[str, Any] = json.loads(done.stdout)
         return order
 
     def listed(self) -> dict[str, str]:
         """Return the status of the orders that the command lists, by id."""
-        return {order["id"]: order["status"] for order in json.loads(self.run("order", "list", "--json"))["items"]}
+        return {
+            order["id"]: order["status"]
+            for order in json.loads(self.run("order", "list", "--json"))["items"]
+        }
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +71,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         shutil.rmtree(outside.readlink().parent)
 
 
-def test_the_printed_line_places_an_order_that_survives_a_restart_of_everything(stack: Installation) -> None:
+def test_the_printed_line_places_an_order_that_survives_a_restart_of_everything(
+    stack: Installation,
+) -> None:
     order = stack.place_order()
     assert order["status"] == "confirmed"
     assert order["total"] == {"amountMinor": 259_800, "currency": "USD"}
@@ -89,12 +96,18 @@ def test_status_names_every_process_its_health_and_its_memory(stack: Installatio
     def status_report() -> Any:
         return json.loads(stack.run("status", "--json"))
 
-    until_blocking(lambda: {row["health"] for row in status_report()["processes"]} == {"ok"}, "everything is healthy")
+    until_blocking(
+        lambda: {row["health"] for row in status_report()["processes"]} == {"ok"},
+        "everything is healthy",
+    )
     report = status_report()
     assert report["phase"] == "ready"
     rows = {row["name"]: row for row in report["processes"]}
     assert rows.keys() == {"postgres", "valkey", "gateway", *(process.name for process in SERVICES)}
-    assert all(row["pid"] and row["memoryBytes"] > 0 and row["startupSeconds"] >= 0 for row in rows.values())
+    assert all(
+        row["pid"] and row["memoryBytes"] > 0 and row["startupSeconds"] >= 0
+        for row in rows.values()
+    )
     table = stack.run("status")
     assert all(name in table for name in rows)
 
@@ -106,7 +119,9 @@ def test_every_process_has_a_log(stack: Installation) -> None:
     assert "No log of ordres" in stack.run("logs", "ordres", status=1)
 
 
-def test_a_killed_launcher_leaves_nothing_that_the_next_start_cannot_clear(stack: Installation) -> None:
+def test_a_killed_launcher_leaves_nothing_that_the_next_start_cannot_clear(
+    stack: Installation,
+) -> None:
     order = stack.place_order()
     former = stack.launched.identities()
     os.kill(stack.launched.launcher.pid, signal.SIGKILL)
@@ -124,7 +139,16 @@ def test_databases_can_be_prepared_while_the_stack_runs(stack: Installation) -> 
 
 def test_a_service_by_hand_takes_its_settings_from_the_running_stack(stack: Installation) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "valerix.cli.main", "serve", "users", "--data-dir", str(stack.data_dir)],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "valerix.cli.main",
+            "serve",
+            "users",
+            "--data-dir",
+            str(stack.data_dir),
+        ],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
@@ -148,7 +172,10 @@ def test_a_busy_port_is_one_line_and_nothing_is_started(folder: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         output = stack.run("up", "--detach", "--ports", "auto", "--port", str(port), status=1)
-    assert f"Port {port} is in use by another program, gateway needs it: choose another with --port N" in output
+    assert (
+        f"Port {port} is in use by another program, gateway needs it: choose another with --port N"
+        in output
+    )
     assert stack.launched.phase is Phase.FAILED
     assert stack.launched.processes == {}
 
@@ -158,7 +185,9 @@ def test_of_two_launchers_on_one_data_directory_the_second_says_what_to_do(folde
     stack.data_dir.mkdir()
     with only_launcher(stack.data_dir):
         output = stack.run("up", "--detach", "--ports", "auto", status=1)
-    assert output.startswith(f"Another launcher (process {os.getpid()}) uses {stack.data_dir}: `./valerix status`")
+    assert output.startswith(
+        f"Another launcher (process {os.getpid()}) uses {stack.data_dir}: `./valerix status`"
+    )
     assert len(output.splitlines()) == 1
 
 
@@ -184,7 +213,10 @@ def test_databases_are_prepared_without_a_stack(folder: Path) -> None:
 
 
 def test_logins_in_the_summary_are_those_of_the_demo_data() -> None:
-    accounts = {account.email for account in (*demo.CUSTOMERS[:1], demo.DEMO_OPERATOR, demo.DEMO_ADMINISTRATOR)}
+    accounts = {
+        account.email
+        for account in (*demo.CUSTOMERS[:1], demo.DEMO_OPERATOR, demo.DEMO_ADMINISTRATOR)
+    }
     assert accounts == {summary.CUSTOMER, summary.OPERATOR, summary.DEMO_ADMINISTRATOR}
     assert demo.ADMINISTRATOR.email == summary.ADMINISTRATOR
 
@@ -221,7 +253,9 @@ def test_in_the_foreground_it_shows_what_happens_until_it_is_interrupted(folder:
 def assert_no_faults_can_be_injected(stack: Installation) -> None:
     """Assert it for the administrator, on a stack with real data that other machines reach."""
     url, password = stack.url.replace("http:", "https:"), stack.secret("admin")
-    with Valerix(url, email=summary.ADMINISTRATOR, password=password, ca_file=Path(stack.launched.ca_file)) as admin:
+    with Valerix(
+        url, email=summary.ADMINISTRATOR, password=password, ca_file=Path(stack.launched.ca_file)
+    ) as admin:
         for call in (admin.chaos.overview, admin.chaos.stop_all, lambda: admin.chaos.get("orders")):
             with pytest.raises(errors.NotFound, match="VALERIX_CHAOS=enabled"):
                 call()

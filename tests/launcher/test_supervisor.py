@@ -34,15 +34,15 @@ async def unwell(_: int) -> bool:
     return False
 
 
-def shell(name: str, script: str, probe: Callable[[int], Awaitable[bool]] = well, **options: object) -> Program:
+def shell(
+    name: str, script: str, probe: Callable[[int], Awaitable[bool]] = well, **options: object
+) -> Program:
     return Program(name, 0, ["/bin/sh", "-c", script], probe, **options)  # type: ignore[arg-type]
 
 
 def journal(name: str, file: Path) -> str:
     """Return a script that writes a line when it starts and when it receives SIGTERM."""
-    return (
-        f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; echo start {name} >>'{file}'; while :; do sleep 0.05; done"
-    )
+    return f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; echo start {name} >>'{file}'; while :; do sleep 0.05; done"
 
 
 class Recorder:
@@ -67,7 +67,11 @@ async def supervising(
     with TemporaryDirectory() as folder:
         recorder = Recorder(Path(folder))
         supervisor = Supervisor(
-            programs, say=recorder.lines.append, output=recorder.open, changed=lambda: None, timeouts=timeouts
+            programs,
+            say=recorder.lines.append,
+            output=recorder.open,
+            changed=lambda: None,
+            timeouts=timeouts,
         )
         supervisor.start()
         try:
@@ -115,7 +119,9 @@ async def test_callers_stop_before_those_they_call(folder: Path) -> None:
 
 
 async def test_what_dies_is_started_again() -> None:
-    async with supervising(shell("service", "exec sleep 1000"), shell("other", "exec sleep 1000")) as (supervisor, _):
+    async with supervising(
+        shell("service", "exec sleep 1000"), shell("other", "exec sleep 1000")
+    ) as (supervisor, _):
         await supervisor.all_ready()
         state, other = supervisor.states["service"], supervisor.states["other"]
         killed, untouched = state.identity, other.identity
@@ -126,7 +132,9 @@ async def test_what_dies_is_started_again() -> None:
         assert other.identity == untouched
 
 
-async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_dies_while_the_disk_is_full_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """On a full disk the launcher can write neither its state nor its log."""
     monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
@@ -159,21 +167,31 @@ async def test_what_dies_while_the_disk_is_full_is_started_again(monkeypatch: py
             await supervisor.stop()
 
 
-async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_loop_is_retried_with_growing_pauses_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
     programs = [shell("broken", "sleep 0.3; exit 7"), shell("sound", "exec sleep 1000")]
-    async with supervising(*programs, timeouts=Timeouts(restart_max_seconds=0.05)) as (supervisor, recorder):
+    async with supervising(*programs, timeouts=Timeouts(restart_max_seconds=0.05)) as (
+        supervisor,
+        recorder,
+    ):
         await supervisor.all_ready()
         await until(lambda: supervisor.states["broken"].restarts >= 4)
         assert supervisor.states["broken"].last_exit == 7
         assert supervisor.states["sound"].restarts == 0
-    pauses = [line.rsplit("again in ", 1)[1] for line in recorder.lines if line.startswith("broken ended")]
+    pauses = [
+        line.rsplit("again in ", 1)[1] for line in recorder.lines if line.startswith("broken ended")
+    ]
     assert pauses[:4] == ["0.01 s", "0.02 s", "0.04 s", "0.05 s"]
 
 
 @pytest.mark.parametrize(
     ("script", "reason"),
-    [("exit 2", "broken ended with 2 while starting"), ("exit 5", "broken ended with 5 while starting")],
+    [
+        ("exit 2", "broken ended with 2 while starting"),
+        ("exit 5", "broken ended with 5 while starting"),
+    ],
 )
 async def test_a_start_fails_when_a_program_cannot_run(
     script: str, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -184,13 +202,20 @@ async def test_a_start_fails_when_a_program_cannot_run(
         with pytest.raises(StartupFailed, match=reason) as failure:
             await supervisor.all_ready()
         attempts = 1 if script == "exit 2" else module.STARTUP_ATTEMPTS
-        assert recorder.output("broken") == b"why\n" * attempts, "wrong settings are not tried again"
+        assert recorder.output("broken") == b"why\n" * attempts, (
+            "wrong settings are not tried again"
+        )
     assert failure.value.name == "broken"
 
 
-async def test_a_program_that_does_not_exist_is_a_failed_start(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_that_does_not_exist_is_a_failed_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.01)
-    async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (supervisor, recorder):
+    async with supervising(Program("missing", 0, ["/nowhere/program"], well)) as (
+        supervisor,
+        recorder,
+    ):
         with pytest.raises(StartupFailed, match="missing"):
             await supervisor.all_ready()
         assert b"cannot be started" in recorder.output("missing")
@@ -223,14 +248,18 @@ async def test_the_unhealthy_are_shown_and_left_alive(monkeypatch: pytest.Monkey
 
 
 async def test_who_does_not_stop_in_time_is_killed() -> None:
-    stubborn = shell("stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.05; done", stop_seconds=0.3)
+    stubborn = shell(
+        "stubborn", "trap '' TERM; echo deaf; while :; do sleep 0.05; done", stop_seconds=0.3
+    )
     async with supervising(stubborn) as (supervisor, recorder):
         await until(lambda: recorder.output("stubborn"))
     assert any("killed" in line for line in recorder.lines)
     assert supervisor.states["stubborn"].status is Status.STOPPED
 
 
-async def test_stopping_ends_waiting_and_restarting_programs_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopping_ends_waiting_and_restarting_programs_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 1000.0)
     programs = [shell("waiting", "exit 0", needs=frozenset({"never"})), shell("pausing", "exit 1")]
     async with supervising(*programs) as (supervisor, _):

@@ -33,7 +33,10 @@ ADMIN = Actor("root", "admin", "::1", "a" * 32)
 
 def users(*, chaos: bool) -> list[valkey.ValkeyUser]:
     names = (*valkey_users.NAMES, valkey_users.LAUNCHER)
-    return [valkey.ValkeyUser(name, f"secret of {name}", valkey_users.rules(name, chaos=chaos)) for name in names]
+    return [
+        valkey.ValkeyUser(name, f"secret of {name}", valkey_users.rules(name, chaos=chaos))
+        for name in names
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A server without fault injection."""
-    with ValkeyServer.running(tmp_path_factory.mktemp("closed"), users=users(chaos=False)) as running:
+    with ValkeyServer.running(
+        tmp_path_factory.mktemp("closed"), users=users(chaos=False)
+    ) as running:
         yield running
 
 
@@ -82,7 +87,11 @@ def topics_of(name: str) -> list[str]:
 
 
 def heard_by(name: str) -> list[str]:
-    return [topic for topic, consumers in CONSUMERS.items() if topology.BY_NAME[name].database in consumers]
+    return [
+        topic
+        for topic, consumers in CONSUMERS.items()
+        if topology.BY_NAME[name].database in consumers
+    ]
 
 
 # --- all that each does
@@ -98,7 +107,9 @@ async def test_a_service_tells_its_topics(server: ValkeyServer, name: str) -> No
 
 
 @pytest.mark.parametrize("name", [name for name in BUS_USERS if heard_by(name)])
-async def test_a_service_hears_its_topics_also_what_was_left_unacknowledged(server: ValkeyServer, name: str) -> None:
+async def test_a_service_hears_its_topics_also_what_was_left_unacknowledged(
+    server: ValkeyServer, name: str
+) -> None:
     received: dict[str, str] = {}
     failed = asyncio.Event()
 
@@ -117,7 +128,11 @@ async def test_a_service_hears_its_topics_also_what_was_left_unacknowledged(serv
             sent = {new_id(): topic for topic in heard_by(name)}
             await root.publish([Message(topic, message, b"[]") for message, topic in sent.items()])
             following = asyncio.create_task(bus.subscribe(consumer, heard_by(name), handle))
-            await (failed.wait() if handle is failing else eventually(partial(_all_received, received, sent), 30))
+            await (
+                failed.wait()
+                if handle is failing
+                else eventually(partial(_all_received, received, sent), 30)
+            )
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
@@ -173,7 +188,9 @@ async def test_the_launcher_asks_and_counts(server: ValkeyServer) -> None:
         await root.xgroup_create("bus:orders", "counting")
     async with connected(server, valkey_users.LAUNCHER) as launcher:
         assert await launcher.ping()
-        assert b"bus:orders" in [stream async for stream in launcher.scan_iter(STREAMS, _type="stream")]
+        assert b"bus:orders" in [
+            stream async for stream in launcher.scan_iter(STREAMS, _type="stream")
+        ]
         assert await launcher.xinfo_stream("bus:orders")
         assert await launcher.xinfo_groups("bus:orders")
         await launcher.xpending_range("bus:orders", "counting", min="-", max="+", count=1)
@@ -187,7 +204,9 @@ async def test_a_connection_without_a_user_may_do_nothing(tmp_path: Path) -> Non
     server._users = users(chaos=True)  # as the launcher has them: without the user of the tests
     command = valkey.command(tmp_path, server.port, server._users)
     assert "requirepass" not in (tmp_path / "valkey.conf").read_text()
-    process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
     try:
         async with connected(server, valkey_users.LAUNCHER) as launcher:
 
@@ -213,13 +232,26 @@ def test_the_provider_has_no_user() -> None:
 
 
 @pytest.mark.parametrize("name", [*valkey_users.NAMES, valkey_users.LAUNCHER])
-async def test_no_user_administers_reads_everything_or_forgets(server: ValkeyServer, name: str) -> None:
-    for command in ("CONFIG GET *", "FLUSHALL", "KEYS *", "ACL LIST", "MONITOR", "SHUTDOWN", "GET secret", "SET x 1"):
+async def test_no_user_administers_reads_everything_or_forgets(
+    server: ValkeyServer, name: str
+) -> None:
+    for command in (
+        "CONFIG GET *",
+        "FLUSHALL",
+        "KEYS *",
+        "ACL LIST",
+        "MONITOR",
+        "SHUTDOWN",
+        "GET secret",
+        "SET x 1",
+    ):
         await refuses(server, name, *command.split())
 
 
 @pytest.mark.parametrize("name", valkey_users.NAMES)
-async def test_a_service_tells_nothing_in_the_name_of_another(server: ValkeyServer, name: str) -> None:
+async def test_a_service_tells_nothing_in_the_name_of_another(
+    server: ValkeyServer, name: str
+) -> None:
     for topic in {*SOURCES, ACTS} - {*topics_of(name)}:
         await refuses(server, name, "XADD", f"bus:{topic}", "*", "id", "1", "body", "[]")
         await refuses(server, name, "XTRIM", f"bus:{topic}", "MAXLEN", "0")
@@ -229,7 +261,9 @@ async def test_a_service_tells_nothing_in_the_name_of_another(server: ValkeyServ
 @pytest.mark.parametrize("name", valkey_users.NAMES)
 async def test_a_service_hears_nothing_that_is_not_for_it(server: ValkeyServer, name: str) -> None:
     for topic in CONSUMERS.keys() - {*heard_by(name)}:
-        await refuses(server, name, "XREADGROUP", "GROUP", "any", "it", "STREAMS", f"bus:{topic}", ">")
+        await refuses(
+            server, name, "XREADGROUP", "GROUP", "any", "it", "STREAMS", f"bus:{topic}", ">"
+        )
     for topic in CONSUMERS:
         await refuses(server, name, "XRANGE", f"bus:{topic}", "-", "+")
         await refuses(server, name, "SET", f"bus:{topic}:lease:somebody", "me")

@@ -35,31 +35,65 @@ RECORDED: Final[dict[Key, str]] = {
     ("users", "DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): "session.revoked",
     ("notifications", "POST", "/api/v1/notifications/send"): acts.NOTIFICATION_SENT,
     **{
-        (name, "POST", f"/api/v1/{name}/dead-letters/{{letter_id}}/replay"): acts.DEAD_LETTER_REPLAYED
+        (
+            name,
+            "POST",
+            f"/api/v1/{name}/dead-letters/{{letter_id}}/replay",
+        ): acts.DEAD_LETTER_REPLAYED
         for name in DEAD_LETTERS
     },
     **{key: acts.CHAOS_ARMED for key in RULES if key[1:] == ("PUT", CHAOS)},
-    **{key: acts.CHAOS_ENDED for key in RULES if key[1:] in (("DELETE", CHAOS), ("DELETE", ALL_CHAOS))},
+    **{
+        key: acts.CHAOS_ENDED
+        for key in RULES
+        if key[1:] in (("DELETE", CHAOS), ("DELETE", ALL_CHAOS))
+    },
 }
 UNRECORDED: Final[dict[Key, str]] = {
     ("users", "POST", "/api/v1/users/register"): "open to all: the caller has no account yet",
     ("users", "POST", "/api/v1/users/login"): "open to all; its audit has every sign-in",
     ("users", "POST", "/api/v1/users/refresh"): "open to all; prolongs a session that is on record",
-    ("users", "POST", "/api/v1/users/logout"): "one's own session; its audit has it (session.logged_out)",
-    ("users", "POST", "/api/v1/users/password/forgot"): "open to all; its audit has it (password.reset_requested)",
-    ("users", "POST", "/api/v1/users/password/reset"): "open to all; its audit has it (password.reset)",
-    ("users", "POST", "/api/v1/users/email/confirm"): "open to all; its audit has it (email.confirmed)",
+    (
+        "users",
+        "POST",
+        "/api/v1/users/logout",
+    ): "one's own session; its audit has it (session.logged_out)",
+    (
+        "users",
+        "POST",
+        "/api/v1/users/password/forgot",
+    ): "open to all; its audit has it (password.reset_requested)",
+    (
+        "users",
+        "POST",
+        "/api/v1/users/password/reset",
+    ): "open to all; its audit has it (password.reset)",
+    (
+        "users",
+        "POST",
+        "/api/v1/users/email/confirm",
+    ): "open to all; its audit has it (email.confirmed)",
     (
         "users",
         "POST",
         "/api/v1/users/me/email/confirmation",
     ): "one's own; its audit has it (email.confirmation_requested)",
-    ("users", "DELETE", "/api/v1/users/me/sessions"): "one's own sessions; its audit has it (sessions.revoked)",
-    ("users", "PUT", "/api/v1/users/me/password"): "one's own account; its audit has it (password.changed)",
+    (
+        "users",
+        "DELETE",
+        "/api/v1/users/me/sessions",
+    ): "one's own sessions; its audit has it (sessions.revoked)",
+    (
+        "users",
+        "PUT",
+        "/api/v1/users/me/password",
+    ): "one's own account; its audit has it (password.changed)",
     ("users", "POST", acts.RECORD_ACT): "it writes the record",
 }
 
 
 def changing() -> set[Key]:
     """Returns the routes by which staff may change something."""
-    return {key for key, rule in RULES.items() if key[1] not in SAFE and rule.passes & {OPERATOR, ADMIN}}
+    return {
+        key for key, rule in RULES.items() if key[1] not in SAFE and rule.passes & {OPERATOR, ADMIN}
+    }

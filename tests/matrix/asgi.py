@@ -18,7 +18,9 @@ Headers = Sequence[tuple[str, str]]
 Message = dict[str, Any]
 
 
-async def request(app: ASGIApp, method: str, url: str, headers: Headers, body: bytes | None) -> Answer:
+async def request(
+    app: ASGIApp, method: str, url: str, headers: Headers, body: bytes | None
+) -> Answer:
     """Returns the app's answer to one HTTP request."""
     exchange = _HttpExchange(body or b"")
     await _run(app, http_scope(method, url, headers, body), exchange)
@@ -113,7 +115,10 @@ class _HttpExchange:
     def answer(self, method: str) -> Answer:
         """Returns the answer as a client reads it; a client detects a wrong length, too."""
         assert self._complete.is_set(), "the answer is not complete"
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._start["headers"]]
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in self._start["headers"]
+        ]
         body = b"".join(self._body)
         assert method != "HEAD" or not body
         answer = answer_of(self._start["status"], headers, body)

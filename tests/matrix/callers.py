@@ -66,7 +66,9 @@ class Forger:
         return self._encode(self._stranger, header, {})
 
     def stranger_jwk(self) -> Token:
-        public: Token = jwt.algorithms.OKPAlgorithm.to_jwk(self._stranger.public_key(), as_dict=True)
+        public: Token = jwt.algorithms.OKPAlgorithm.to_jwk(
+            self._stranger.public_key(), as_dict=True
+        )
         return public
 
     def unsigned(self) -> str:
@@ -112,7 +114,11 @@ def browsers(owner: Forger) -> list[Caller]:
         Caller("owner by cookie", OWNER, {"Cookie": cookie, "X-CSRF-Token": "known-to-our-page"}),
         Caller("owner's cookie from another page", PAGE, {"Cookie": cookie}),
         Caller("owner's cookie and a guess", PAGE, {"Cookie": cookie, "X-CSRF-Token": "guessed"}),
-        Caller("owner's cookie, not a browser's", PAGE, {"Cookie": f"valerix_access={owner.resigned(csrf=None)}"}),
+        Caller(
+            "owner's cookie, not a browser's",
+            PAGE,
+            {"Cookie": f"valerix_access={owner.resigned(csrf=None)}"},
+        ),
     ]
 
 
@@ -140,9 +146,13 @@ def forged(admin: Forger, orders: Forger) -> list[Caller]:
         "x5u": lambda: admin.by_a_stranger(x5u=elsewhere),
         "jwk": lambda: admin.by_a_stranger(jwk=admin.stranger_jwk()),
         "critical header": lambda: admin.resigned({"crit": ["b64"], "b64": True}),
-        "a service that says it is an administrator": lambda: orders.resigned(role="admin", aud="valerix"),
+        "a service that says it is an administrator": lambda: orders.resigned(
+            role="admin", aud="valerix"
+        ),
         "a person who says to be a service": lambda: admin.resigned(role="service"),
-        "a service's token under the people's issuer": lambda: orders.resigned(iss="valerix:users", role="admin"),
+        "a service's token under the people's issuer": lambda: orders.resigned(
+            iss="valerix:users", role="admin"
+        ),
         "longer than any issuer lets it live": lambda: admin.resigned(exp=now + 1000),
         "expires after all days": lambda: admin.resigned(exp=10**400),
         "session of another type": lambda: admin.resigned(sid=["x"]),

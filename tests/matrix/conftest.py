@@ -20,12 +20,16 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLo
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
+async def platform(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[InProcess]:
     """Provides a platform with chaos enabled, because its permissions are part of the matrix. Its
     orders stay confirmed.
     """
     folder = tmp_path_factory.mktemp("platform")
-    async with InProcess.running(postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED) as running:
+    async with InProcess.running(
+        postgres, folder, chaos="enabled", dwell_seconds="3600", **UNLIMITED
+    ) as running:
         yield running
 
 

@@ -9,7 +9,16 @@ from itertools import count
 
 import jwt
 
-from tests.matrix.callers import ADMIN, MERCHANT, OPERATOR, OTHER, OWNER, PAGE, SERVICES, UNAUTHENTICATED
+from tests.matrix.callers import (
+    ADMIN,
+    MERCHANT,
+    OPERATOR,
+    OTHER,
+    OWNER,
+    PAGE,
+    SERVICES,
+    UNAUTHENTICATED,
+)
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.eventually import eventually
@@ -84,7 +93,11 @@ async def _cancelled_order(world: World, owner: Api, operator: Api) -> Values:
 
 async def _packed_order(world: World, owner: Api, operator: Api) -> Values:
     placed = await _new_order(world, owner, operator)
-    made(await operator.call("PUT", f"/api/v1/orders/{placed['order_id']}", {"status": OrderStatus.PROCESSING}))
+    made(
+        await operator.call(
+            "PUT", f"/api/v1/orders/{placed['order_id']}", {"status": OrderStatus.PROCESSING}
+        )
+    )
     return placed
 
 
@@ -118,7 +131,9 @@ async def _resetting(world: World, _: Api, __: Api) -> Values:
     """Requests a reset; returns the token of the mail."""
     user = await _registered(world)
     async with world.platform.open(world.platform.url) as api:
-        assert (await api.post("/api/v1/users/password/forgot", {"email": user["email"]})).status == 202
+        assert (
+            await api.post("/api/v1/users/password/forgot", {"email": user["email"]})
+        ).status == 202
     return user | {"mail_token": await _mail_token(world, user, ACCOUNT_RESET_REQUESTED)}
 
 
@@ -165,7 +180,14 @@ def _line(values: Values) -> object:
 
 
 def _act(_: Values) -> object:
-    return {"id": new_id(), "service": "psp", "act": "tested", "subject": "psp", "what": {}, "address": "192.0.2.1"}
+    return {
+        "id": new_id(),
+        "service": "psp",
+        "act": "tested",
+        "subject": "psp",
+        "what": {},
+        "address": "192.0.2.1",
+    }
 
 
 PASSWORD = "long enough, 4 sure"
@@ -195,7 +217,9 @@ EVERY_SERVICE: dict[tuple[str, str], Rule] = {
 EVENTS = {("GET", "/asyncapi.json"): INSIDE}
 
 
-def _called_by(services: set[str], path: str, what: str, value: object = ()) -> dict[tuple[str, str], Rule]:
+def _called_by(
+    services: set[str], path: str, what: str, value: object = ()
+) -> dict[tuple[str, str], Rule]:
     return {("POST", path): Rule(frozenset(services), body=lambda _: {what: value}, routed=False)}
 
 
@@ -224,7 +248,9 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/orders"): Rule(PEOPLE),
         ("GET", "/api/v1/orders/{order_id}"): _own_order(),
         ("GET", "/api/v1/orders/{order_id}/events"): _own_order(),
-        ("PUT", "/api/v1/orders/{order_id}"): _own_order(body=lambda _: {"shippingAddress": ADDRESS}),
+        ("PUT", "/api/v1/orders/{order_id}"): _own_order(
+            body=lambda _: {"shippingAddress": ADDRESS}
+        ),
         ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
         ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
         **_called_by({"inventory", "payments"}, commands.DESCRIBE_ORDERS, "orderIds"),
@@ -242,7 +268,10 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/inventory/{sku}/movements"): Rule(STAFF),
         ("POST", "/api/v1/inventory/reserve"): Rule(
             STAFF,
-            body=lambda v: {"orderId": v["order_id"], "items": [{"productId": v["held"], "quantity": 2}]},
+            body=lambda v: {
+                "orderId": v["order_id"],
+                "items": [{"productId": v["held"], "quantity": 2}],
+            },
             make=_held_order,
         ),
         ("POST", "/api/v1/inventory/release"): Rule(
@@ -252,21 +281,30 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
             STAFF, body=lambda v: {"orderId": v["order_id"]}, make=_packed_order
         ),
         ("POST", "/api/v1/inventory/adjust"): Rule(
-            STAFF, body=lambda v: {"productId": v["plenty"], "warehouseId": "WH-EAST", "delta": 1, "reason": "found"}
+            STAFF,
+            body=lambda v: {
+                "productId": v["plenty"],
+                "warehouseId": "WH-EAST",
+                "delta": 1,
+                "reason": "found",
+            },
         ),
         ("POST", "/api/v1/inventory/update"): Rule(
             STAFF,
             body=lambda v: {"productId": v["plenty"], "quantity": 1, "idempotencyKey": new_id()},
         ),
         ("GET", "/api/v1/products"): Rule(ALL),
-        ("POST", "/api/v1/products"): Rule(STAFF, body=lambda v: _product(v) | {"productId": f"MATRIX-N-{number()}"}),
+        ("POST", "/api/v1/products"): Rule(
+            STAFF, body=lambda v: _product(v) | {"productId": f"MATRIX-N-{number()}"}
+        ),
         ("GET", "/api/v1/products/{sku}"): Rule(ALL),
         ("PUT", "/api/v1/products/{sku}"): Rule(STAFF, body=_product),
         ("DELETE", "/api/v1/products/{sku}"): Rule(STAFF, make=_own_product),
         ("GET", "/api/v1/warehouses"): Rule(PEOPLE),
         ("GET", "/api/v1/warehouses/{warehouse_id}"): Rule(PEOPLE),
         ("POST", "/api/v1/warehouses"): Rule(
-            STAFF, body=lambda _: {"warehouseId": f"MATRIX-{number()}", "name": "Test", "priority": 9000}
+            STAFF,
+            body=lambda _: {"warehouseId": f"MATRIX-{number()}", "name": "Test", "priority": 9000},
         ),
         **_called_by({"orders"}, commands.RESERVE_STOCK, "commands"),
         **_called_by({"orders"}, commands.RELEASE_STOCK, "orderIds"),
@@ -284,7 +322,9 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("GET", "/api/v1/payments/order/{order_id}"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/{payment_id}/refunds"): OWN_OR_STAFF,
         ("GET", "/api/v1/payments/{payment_id}/events"): OWN_OR_STAFF,
-        ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(STAFF, body=lambda _: {"amountMinor": 1}),
+        ("POST", "/api/v1/payments/{payment_id}/refund"): Rule(
+            STAFF, body=lambda _: {"amountMinor": 1}
+        ),
         **_called_by({"orders"}, commands.CAPTURE_PAYMENTS, "commands"),
         **_called_by({"orders"}, commands.VOID_PAYMENTS, "commands"),
         **_called_by({"orders"}, LIST_ACTS, "subjects"),
@@ -300,13 +340,17 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
             },
         ),
         ("POST", "/api/v1/users/login"): Rule(
-            ALL, body=lambda v: {"email": v["email"], "password": v["password"]}, opens_sessions=True
+            ALL,
+            body=lambda v: {"email": v["email"], "password": v["password"]},
+            opens_sessions=True,
         ),
         ("GET", "/api/v1/users/me"): Rule(PEOPLE),
         ("GET", "/api/v1/users"): Rule(frozenset({ADMIN})),
         ("GET", "/api/v1/users/{user_id}"): OWN_OR_ADMIN,
         ("PUT", "/api/v1/users/{user_id}"): Rule(
-            OWN_OR_ADMIN.passes, OWN_OR_ADMIN.hidden, body=lambda v: {"name": "Ada Lovelace", "email": v["email"]}
+            OWN_OR_ADMIN.passes,
+            OWN_OR_ADMIN.hidden,
+            body=lambda v: {"name": "Ada Lovelace", "email": v["email"]},
         ),
         ("PUT", "/api/v1/users/{user_id}/status"): Rule(
             frozenset({ADMIN}), body=lambda _: {"status": "suspended"}, make=_new_user
@@ -316,13 +360,20 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/users/audit"): Rule(frozenset({ADMIN})),
         ("POST", "/api/v1/users/refresh"): Rule(
-            ALL, body=lambda v: {"refreshToken": v["refresh_token"]}, make=_own_session, opens_sessions=True
+            ALL,
+            body=lambda v: {"refreshToken": v["refresh_token"]},
+            make=_own_session,
+            opens_sessions=True,
         ),
-        ("POST", "/api/v1/users/password/forgot"): Rule(ALL, body=lambda _: {"email": "nobody@example.com"}),
+        ("POST", "/api/v1/users/password/forgot"): Rule(
+            ALL, body=lambda _: {"email": "nobody@example.com"}
+        ),
         ("POST", "/api/v1/users/password/reset"): Rule(
             ALL, body=lambda v: {"token": v["mail_token"], "newPassword": PASSWORD}, make=_resetting
         ),
-        ("POST", "/api/v1/users/email/confirm"): Rule(ALL, body=lambda v: {"token": v["mail_token"]}, make=_confirming),
+        ("POST", "/api/v1/users/email/confirm"): Rule(
+            ALL, body=lambda v: {"token": v["mail_token"]}, make=_confirming
+        ),
         ("POST", "/api/v1/users/me/email/confirmation"): Rule(PEOPLE),
         ("POST", "/api/v1/users/logout"): Rule(PEOPLE, ends_session=True),
         ("GET", "/api/v1/users/me/sessions"): Rule(PEOPLE),
@@ -335,7 +386,9 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN})),
         ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN}), make=_new_user),
-        ("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): Rule(frozenset({ADMIN}), make=_new_user),
+        ("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): Rule(
+            frozenset({ADMIN}), make=_new_user
+        ),
         ("POST", LIST_REVOKED): Rule(SERVICES, body=lambda _: {"since": 0}, routed=False),
         ("GET", "/api/v1/customers/{customer_id}"): OWN_OR_STAFF,
         ("GET", "/api/v1/customers/{customer_id}/validate"): OWN_OR_STAFF,
@@ -349,7 +402,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
     },
     "notifications": {
         ("POST", "/api/v1/notifications/send"): Rule(
-            STAFF, body=lambda v: {"customerId": v["customer_id"], "subject": "Hello", "body": "Hello"}
+            STAFF,
+            body=lambda v: {"customerId": v["customer_id"], "subject": "Hello", "body": "Hello"},
         ),
         ("GET", "/api/v1/notifications"): Rule(PEOPLE),
         ("GET", "/api/v1/notifications/{notification_id}"): OWN_OR_STAFF,
@@ -385,7 +439,11 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("POST", "/v1/refunds"): Rule(
             frozenset({MERCHANT}),
-            body=lambda v: {"reference": new_id(), "chargeReference": v["charge"], "amountMinor": 1},
+            body=lambda v: {
+                "reference": new_id(),
+                "chargeReference": v["charge"],
+                "amountMinor": 1,
+            },
             routed=False,
         ),
         ("GET", "/v1/ledger"): Rule(frozenset({MERCHANT}), routed=False),

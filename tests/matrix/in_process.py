@@ -82,21 +82,27 @@ class InProcess:
         finally:
             await connection.close()
 
-    async def _send(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None) -> Answer:
+    async def _send(
+        self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None
+    ) -> Answer:
         return await asgi.request(self._app(url), method, url, headers, body)
 
     def _app(self, url: str) -> Service:
         if url.startswith(PUBLIC_URL):
             _, _, _, resource, *_ = urlsplit(url).path.split("/")  # /api/v1/<resource>
             return self._services[OWNERS[resource]]
-        by_port: dict[int | None, Service] = {app.settings.port: app for app in self._services.values()}
+        by_port: dict[int | None, Service] = {
+            app.settings.port: app for app in self._services.values()
+        }
         return by_port[urlsplit(url).port]
 
     # --- start and stop
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, postgres: PostgresServer, folder: Path, **more: str) -> AsyncIterator[Self]:
+    async def running(
+        cls, postgres: PostgresServer, folder: Path, **more: str
+    ) -> AsyncIterator[Self]:
         """Starts all services; `more`: settings of every service by field name."""
         credentials = Credentials(folder)
         make_keys(credentials)
@@ -105,7 +111,9 @@ class InProcess:
             await _seed(databases, credentials)
             platform = cls(credentials.keys_file.parent, databases)
             plan = Plan(data_dir=folder, ports=free_ports({}), gateway=GatewaySettings())
-            server = resources.enter_context(_valkey(plan.ports[VALKEY], users_of_valkey(plan, credentials)))
+            server = resources.enter_context(
+                _valkey(plan.ports[VALKEY], users_of_valkey(plan, credentials))
+            )
             resources.push_async_callback(_assert_nothing_was_refused, server)
             platform._services = _create(_environments(plan, credentials, databases, more))
             resources.enter_context(_logging_to(folder / "logs" / "services.log", platform.secrets))
@@ -168,8 +176,13 @@ def _database_of(service: str, databases: Mapping[str, str]) -> dict[str, str]:
 
 def _create(environments: Mapping[str, Mapping[str, str]]) -> dict[str, Service]:
     """Creates the ASGI apps as `valerix.cli.serve` does."""
-    modules = {name: importlib.import_module(topology.BY_NAME[name].module) for name in environments}
-    return {name: module.create(settings.load(module.Settings, environments[name])) for name, module in modules.items()}
+    modules = {
+        name: importlib.import_module(topology.BY_NAME[name].module) for name in environments
+    }
+    return {
+        name: module.create(settings.load(module.Settings, environments[name]))
+        for name, module in modules.items()
+    }
 
 
 @contextmanager
@@ -182,12 +195,18 @@ def _logging_to(log: Path, secrets: Path) -> Iterator[None]:
     root = logging.getLogger()
     log.parent.mkdir()
     with log.open("wb") as stream:
-        structlog.configure(logger_factory=structlog.BytesLoggerFactory(stream), cache_logger_on_first_use=False)
+        structlog.configure(
+            logger_factory=structlog.BytesLoggerFactory(stream), cache_logger_on_first_use=False
+        )
         try:
             yield
         finally:
             structlog.reset_defaults()
-            for handler in [one for one in root.handlers if type(one).__module__ == "valerix.chassis.base.telemetry"]:
+            for handler in [
+                one
+                for one in root.handlers
+                if type(one).__module__ == "valerix.chassis.base.telemetry"
+            ]:
                 root.removeHandler(handler)
     assert_no_leaks([log], secrets)
 

@@ -68,7 +68,12 @@ class Knock:
     def short_addresses(self) -> list[Address]:
         """The route's addresses at the gateway, by the shorter forms of the path."""
         start, _, rest = self._path.rpartition("/api/v1")
-        if not self._platform.has_gateway or not self.rule.routed or self.rule.at_gateway or rest == self._path:
+        if (
+            not self._platform.has_gateway
+            or not self.rule.routed
+            or self.rule.at_gateway
+            or rest == self._path
+        ):
             return []
         return [Address(self._platform.url, start + prefix + rest) for prefix in ("", "/api")]
 
@@ -98,7 +103,11 @@ class Knock:
             async with limit:
                 status = await self.once(case.address, case.caller, values)
             url = "".join(case.address)
-            return None if status == case.wanted else f"{case.caller.name} at {url}: {status}, not {case.wanted}"
+            return (
+                None
+                if status == case.wanted
+                else f"{case.caller.name} at {url}: {status}, not {case.wanted}"
+            )
 
         return [wrong for wrong in await asyncio.gather(*map(one, cases)) if wrong]
 
@@ -127,7 +136,9 @@ class Knock:
     async def once(self, address: Address, caller: Caller, values: Values) -> int:
         """Sends one request; returns the status."""
         body = self.rule.body(values) if self.rule.body else None
-        url = address.url + _concrete(address.path).format(service=self._service, rest="orders", **values)
+        url = address.url + _concrete(address.path).format(
+            service=self._service, rest="orders", **values
+        )
         return (await self._api.call(self._method, url, body, **_named(caller))).status
 
 
@@ -150,7 +161,9 @@ seconds.
 
 def is_failure(key: Key, status: int) -> bool:
     """Whether this status is wrong for a permitted caller of the route."""
-    return status in (401, 403, 404, 429) or (status >= 500 and not (status == 503 and key[1:] in HEALTH))
+    return status in (401, 403, 404, 429) or (
+        status >= 500 and not (status == 503 and key[1:] in HEALTH)
+    )
 
 
 # --- every caller at one route
@@ -159,14 +172,20 @@ def is_failure(key: Key, status: int) -> bool:
 async def assert_route(world: World, key: Key) -> None:
     """Asserts that the route refuses every caller except the permitted ones, and admits those."""
     callers = [*world.callers, *service_callers(world.platform, key[0])]
-    async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, world.platform.open("") as api:
+    async with (
+        world.api(OWNER) as owner,
+        world.api(OPERATOR) as operator,
+        world.platform.open("") as api,
+    ):
         knock = Knock(world.platform, api, key)
         fresh = partial(fresh_values, world, RULES[key], owner, operator)
         wrong = await knock.all_that_are_refused(callers, await fresh())
         answers = await _answers(world, knock, filter(knock.passes, callers), fresh)
     wrong += [f"{request}: {status}" for request, status in answers if is_failure(key, status)]
     assert not wrong, "\n".join(wrong)
-    assert any(status < 400 for _, status in answers), "no request succeeded: the test proves nothing"
+    assert any(status < 400 for _, status in answers), (
+        "no request succeeded: the test proves nothing"
+    )
 
 
 async def fresh_values(world: World, rule: Rule, owner: Api, operator: Api) -> Values:
@@ -220,7 +239,9 @@ async def _running_routes(platform: Platform, service: str) -> set[tuple[str, st
 async def assert_all_that_is_described_is_expected(platform: Platform, service: str) -> None:
     async with platform.open(platform.service_url(service)) as api:
         described = (await api.get("/openapi.json")).json["paths"]
-    operations = {(method.upper(), path) for path, methods in described.items() for method in methods}
+    operations = {
+        (method.upper(), path) for path, methods in described.items() for method in methods
+    }
     known = {
         (method, known)
         for (owner, method, path), rule in RULES.items()
@@ -241,7 +262,10 @@ async def assert_handshakes(world: World, key: Key) -> None:
     wrong = []
     for url in [*gateway, world.platform.service_url(service)]:
         for caller in [*world.callers, *service_callers(world.platform, service)]:
-            status, wanted = await world.platform.handshake(url + path, caller.headers), _answer(key, caller)
+            status, wanted = (
+                await world.platform.handshake(url + path, caller.headers),
+                _answer(key, caller),
+            )
             if status != wanted:
                 wrong.append(f"{caller.name} at {url}: {status}, not {wanted}")
     assert not wrong, "\n".join(wrong)

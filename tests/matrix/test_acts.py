@@ -50,7 +50,11 @@ ONCE: Final = [
     ("psp", "DELETE", CHAOS),
 ]
 """Calls whose repetition changes nothing."""
-LETTERS: Final = {"orders": "order.created", "notifications": "order.created", "inventory": "order.cancelled"}
+LETTERS: Final = {
+    "orders": "order.created",
+    "notifications": "order.created",
+    "inventory": "order.cancelled",
+}
 
 
 async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_why_not() -> None:
@@ -58,16 +62,22 @@ async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_
     assert changing() - named == set(), (
         "record the act and list it in tests/matrix/acts.py, or give the reason there why it is none"
     )
-    assert named - changing() == set(), "staff can no longer do this: remove it from tests/matrix/acts.py"
+    assert named - changing() == set(), (
+        "staff can no longer do this: remove it from tests/matrix/acts.py"
+    )
 
 
 @pytest.mark.parametrize("key", RECORDED, ids=" ".join)
-async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(world: World, key: Key) -> None:
+async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(
+    world: World, key: Key
+) -> None:
     caller, trace = await _caller(world, key)
     async with _ready(world, key) as values:
         await _knock(world, key, caller, values)
         if key == RELEASE and not await _on_record(world, key, trace):
-            await _forget_release(world, values)  # the order's event was processed in between, and only once
+            await _forget_release(
+                world, values
+            )  # the order's event was processed in between, and only once
             await _knock(world, key, caller, values)
     me = (await _me(world, caller))["id"]
     entries = await eventually(lambda: _audited(world, trace))
@@ -78,7 +88,12 @@ async def test_an_act_of_staff_is_on_record_where_it_happened_and_in_the_audit(w
         return
     assert entry["address"] is None, "the bus carries no address"
     (act,) = await _on_record(world, key, trace)
-    assert (act["act"], act["actor"], act["role"], act["address"]) == (RECORDED[key], me, caller.kind, FROM)
+    assert (act["act"], act["actor"], act["role"], act["address"]) == (
+        RECORDED[key],
+        me,
+        caller.kind,
+        FROM,
+    )
     assert (act["id"], act["subject"]) == (entry["id"], entry["subject"])
 
 
@@ -96,32 +111,50 @@ async def test_what_a_customer_does_is_no_act(world: World) -> None:
     trace = secrets.token_hex(16)
     headers = {"traceparent": f"00-{trace}-{secrets.token_hex(8)}-00"}
     async with world.api(OWNER) as owner:
-        body = {"customerId": "CUST-001", "items": [{"productId": world.values["plenty"], "quantity": 1}]}
+        body = {
+            "customerId": "CUST-001",
+            "items": [{"productId": world.values["plenty"], "quantity": 1}],
+        }
         order = made(await owner.post("/api/v1/orders", body, **headers))
         made(await owner.call("DELETE", f"/api/v1/orders/{order['id']}", **headers))
-    assert await world.platform.rows("orders", "SELECT 1 FROM acts WHERE subject = $1", order["id"]) == []
+    assert (
+        await world.platform.rows("orders", "SELECT 1 FROM acts WHERE subject = $1", order["id"])
+        == []
+    )
 
 
-async def test_a_way_through_the_warehouse_is_one_act_and_each_step_of_it_is_shown_as_by_staff(world: World) -> None:
+async def test_a_way_through_the_warehouse_is_one_act_and_each_step_of_it_is_shown_as_by_staff(
+    world: World,
+) -> None:
     key = ("orders", "PUT", "/api/v1/orders/{order_id}")
     caller, trace = await _caller(world, key)
     async with world.api(OWNER) as owner, world.platform.open("") as api:
         path = f"/api/v1/orders/{made(await place(owner, {world.values['plenty']: 1}))['id']}"
         headers = {name.replace("-", "_"): value for name, value in caller.headers.items()}
-        made(await api.call("PUT", world.platform.service_url("orders") + path, {"status": "shipped"}, **headers))
+        made(
+            await api.call(
+                "PUT", world.platform.service_url("orders") + path, {"status": "shipped"}, **headers
+            )
+        )
         events = made(await owner.get(path + "/events"))["events"]
     (act,) = await _on_record(world, key, trace)
     assert (act["act"], json.loads(act["what"])["status"]) == (acts.ORDER_MOVED, "shipped")
     shown = [(event["type"], event["by"]) for event in events]
     staff = {"kind": "staff"}
-    assert shown[1:] == [("order.confirmed", None), ("order.processing", staff), ("order.shipped", staff)]
+    assert shown[1:] == [
+        ("order.confirmed", None),
+        ("order.processing", staff),
+        ("order.shipped", staff),
+    ]
 
 
 async def test_a_service_that_is_away_is_named_and_hides_no_act_of_the_others(world: World) -> None:
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator:
         path = f"/api/v1/orders/{made(await place(owner, {world.values['plenty']: 1}))['id']}"
         made(await operator.call("DELETE", path))
-        async with _chaos(world, "orders", {"kind": "cut", "dependency": "inventory", "durationSeconds": 60}):
+        async with _chaos(
+            world, "orders", {"kind": "cut", "dependency": "inventory", "durationSeconds": 60}
+        ):
             history = made(await operator.get(path + "/events"))
     assert history["unanswered"] == ["inventory"]
     assert [act["act"] for act in history["acts"]] == [acts.ORDER_CANCELLED]
@@ -134,9 +167,18 @@ async def test_a_customer_with_the_trace_of_staff_is_not_taken_for_staff(world: 
     async with world.api(OWNER) as owner:
         order_id = made(await place(owner, {world.values["plenty"]: 1}))["id"]
         await _knock(world, key, caller, world.values | {"order_id": order_id})
-        made(await owner.call("PUT", f"/api/v1/orders/{order_id}", address, traceparent=caller.headers["traceparent"]))
+        made(
+            await owner.call(
+                "PUT",
+                f"/api/v1/orders/{order_id}",
+                address,
+                traceparent=caller.headers["traceparent"],
+            )
+        )
         events = made(await owner.get(f"/api/v1/orders/{order_id}/events"))["events"]
-    changed = [(event["by"], event["traceId"]) for event in events if event["type"] == "order.changed"]
+    changed = [
+        (event["by"], event["traceId"]) for event in events if event["type"] == "order.changed"
+    ]
     assert changed == [({"kind": "staff"}, trace), (None, trace)]
 
 
@@ -157,7 +199,11 @@ async def _ready(world: World, key: Key) -> AsyncIterator[Values]:
             await new_product(operator, sku, 1)
             yield world.values | {"sku": sku}
         elif key == ("users", "PUT", "/api/v1/users/{user_id}"):
-            account = {"name": "Ada", "email": f"acts-{new_id()}@example.com", "password": "long enough, 4 sure"}
+            account = {
+                "name": "Ada",
+                "email": f"acts-{new_id()}@example.com",
+                "password": "long enough, 4 sure",
+            }
             user = made(await owner.post("/api/v1/users/register", account))
             yield world.values | {"user_id": user["id"], "email": account["email"]}
         elif key[1] == "DELETE" and CHAOS in key[2]:
@@ -172,12 +218,16 @@ async def _ready(world: World, key: Key) -> AsyncIterator[Values]:
 
 async def _forget_release(world: World, values: Values) -> None:
     """Resets the reservation, as if the goods had not been released with their order."""
-    await world.platform.rows("inventory", "DELETE FROM reservations WHERE order_id = $1", values["order_id"])
+    await world.platform.rows(
+        "inventory", "DELETE FROM reservations WHERE order_id = $1", values["order_id"]
+    )
 
 
 @asynccontextmanager
 async def _chaos(world: World, service: str, fault: object) -> AsyncIterator[None]:
-    async with world.platform.open(world.platform.service_url(service), world.people[ADMIN]) as admin:
+    async with world.platform.open(
+        world.platform.service_url(service), world.people[ADMIN]
+    ) as admin:
         made(await admin.call("PUT", CHAOS, fault))
         yield
         made(await admin.call("DELETE", CHAOS))
@@ -186,7 +236,9 @@ async def _chaos(world: World, service: str, fault: object) -> AsyncIterator[Non
 @asynccontextmanager
 async def _unpaid_order(world: World, owner: Api) -> AsyncIterator[str]:
     """Places an order that has reserved its stock, while orders cannot reach payments."""
-    async with _chaos(world, "orders", {"kind": "cut", "dependency": "payments", "durationSeconds": 60}):
+    async with _chaos(
+        world, "orders", {"kind": "cut", "dependency": "payments", "durationSeconds": 60}
+    ):
         placed = await place(owner, {world.values["plenty"]: 1})
         assert placed.status == 202, placed.body
         yield placed.json["id"]
@@ -207,7 +259,13 @@ async def _letter(world: World, service: str) -> Values:
         "subject": new_id(),
         "time": "2026-01-02T03:04:05Z",
         "sequence": 1,
-        "data": {"id": "x", "customerId": "CUST-001", "status": "pending", "items": [], "total": None}
+        "data": {
+            "id": "x",
+            "customerId": "CUST-001",
+            "status": "pending",
+            "items": [],
+            "total": None,
+        }
         | {"act": "tested", "actor": "a", "role": "operator", "subject": "x", "what": {}},
     }
     (letter,) = await world.platform.rows(

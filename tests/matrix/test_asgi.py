@@ -48,7 +48,9 @@ class Recorder:
         self.scope["headers"] = list(scope["headers"])
         self.message = await receive()
         prefix = "http.response" if kind == "http" else "websocket.http.response"
-        await send({"type": f"{prefix}.start", "status": 418, "headers": [(b"content-length", b"0")]})
+        await send(
+            {"type": f"{prefix}.start", "status": 418, "headers": [(b"content-length", b"0")]}
+        )
         await send({"type": f"{prefix}.body", "body": b"", "more_body": False})
 
     async def _live(self, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
@@ -61,7 +63,9 @@ async def test_an_http_scope_is_the_one_of_the_server(tmp_path: Path) -> None:
     app, options = Recorder(), ServiceSettings(port=free_port(), keys_file=tmp_path)
     url = f"http://127.0.0.1:{options.port}{TARGET}"
     async with listening(app, options):
-        status = await _sent(options.port, "POST", [*HEADERS, ("Content-Length", str(len(BODY)))], BODY)
+        status = await _sent(
+            options.port, "POST", [*HEADERS, ("Content-Length", str(len(BODY)))], BODY
+        )
     served = app.scope, app.message
     answer = await asgi.request(app, "POST", url, HEADERS, BODY)
     assert (app.scope, app.message) == served
@@ -78,9 +82,15 @@ async def test_a_websocket_scope_is_the_one_of_the_server(tmp_path: Path) -> Non
     assert (app.scope, app.message) == served
 
 
-async def _sent(port: int, method: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> int:
+async def _sent(
+    port: int, method: str, headers: Sequence[tuple[str, str]], body: bytes = b""
+) -> int:
     """Sends the bytes unchanged; returns the status."""
-    lines = [f"{method} {TARGET} HTTP/1.1", f"Host: 127.0.0.1:{port}", *(f"{name}: {value}" for name, value in headers)]
+    lines = [
+        f"{method} {TARGET} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        *(f"{name}: {value}" for name, value in headers),
+    ]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
@@ -93,7 +103,13 @@ async def _sent(port: int, method: str, headers: Sequence[tuple[str, str]], body
 @pytest.mark.parametrize("length", ["0", "2"])
 async def test_an_answer_of_a_wrong_length_is_noticed(length: str) -> None:
     async def app(_: Any, __: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length.encode())]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-length", length.encode())],
+            }
+        )
         await send({"type": "http.response.body", "body": b"1", "more_body": False})
 
     with pytest.raises(AssertionError):

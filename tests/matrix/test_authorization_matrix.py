@@ -29,7 +29,9 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_has_an_expectation_for_every_route(platform: InProcess, service: str) -> None:
+async def test_authorization_matrix_has_an_expectation_for_every_route(
+    platform: InProcess, service: str
+) -> None:
     await assert_every_route_is_expected(platform, service)
 
 
@@ -55,6 +57,11 @@ async def test_authorization_matrix_of_lists(world: World, path: str) -> None:
     """No list contains another customer's objects, whatever its filters."""
     async with world.api(OPERATOR) as operator, world.api(OTHER) as grace:
         assert (await operator.get(f"{path}?customerId=CUST-001")).json["items"]
-        for query in ("", "?customerId=CUST-001", "?customerId=CUST-001&customerId=CUST-002", "?limit=200"):
+        for query in (
+            "",
+            "?customerId=CUST-001",
+            "?customerId=CUST-001&customerId=CUST-002",
+            "?limit=200",
+        ):
             items = (await grace.get(path + query)).json["items"]
             assert {item["customerId"] for item in items} <= {"CUST-002"}, query

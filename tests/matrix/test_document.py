@@ -91,7 +91,11 @@ async def test_it_is_valid(document: Document) -> None:
 
 async def test_component_names_are_class_names_and_each_has_one_meaning(document: Document) -> None:
     schemas = document["components"]["schemas"]
-    assert [name for name, schema in schemas.items() if schema["title"] != name or not name.isidentifier()] == []
+    assert [
+        name
+        for name, schema in schemas.items()
+        if schema["title"] != name or not name.isidentifier()
+    ] == []
     lowered = Counter(name.replace("_", "").lower() for name in schemas)
     assert [name for name, count in lowered.items() if count > 1] == []
     assert [name for name in schemas if "_" in name or "Of" in name.removeprefix("Of")] == []
@@ -112,7 +116,9 @@ async def test_nothing_that_has_a_default_is_demanded(document: Document) -> Non
     """Generators require a field that has a `default`, so the description states the default
     instead.
     """
-    assert [(component, name) for component, name, field in fields(document) if "default" in field] == []
+    assert [
+        (component, name) for component, name, field in fields(document) if "default" in field
+    ] == []
     body = document["components"]["schemas"]["PlaceOrderBody"]
     assert body["required"] == ["customerId"]
     assert body["properties"]["paymentMethod"]["description"].endswith('Default: "card_ok".')
@@ -133,7 +139,9 @@ async def test_closed_sets_are_enumerations(document: Document) -> None:
 async def test_enumerations_are_of_strings(document: Document) -> None:
     schemas = document["components"]["schemas"]
     found = [*schemas.values(), *(field for _, _, field in fields(document))]
-    enumerations = [one for each in found for one in (each, *each.get("anyOf", ())) if "enum" in one]
+    enumerations = [
+        one for each in found for one in (each, *each.get("anyOf", ())) if "enum" in one
+    ]
     assert enumerations
     assert [one for one in enumerations if one.get("type") != "string"] == []
 
@@ -156,24 +164,35 @@ async def test_fields_say_what_their_source_says(document: Document) -> None:
 
 
 async def test_an_amount_is_a_number_or_its_text(document: Document) -> None:
-    amount, null = document["components"]["schemas"]["PlaceOrderBody"]["properties"]["amount"]["anyOf"]
+    amount, null = document["components"]["schemas"]["PlaceOrderBody"]["properties"]["amount"][
+        "anyOf"
+    ]
     assert (amount["type"], null["type"]) == (["number", "string"], "null")
 
 
 async def test_every_operation_says_whether_a_token_is_needed(document: Document) -> None:
     public = {each["operationId"] for each in operations(document) if each["security"] == []}
     by_mail = {"forgotPassword", "resetPassword", "confirmEmail"}
-    assert public == {"register", "login", "refresh", "getPublicKeys", "listProducts", "getProduct"} | by_mail
+    assert (
+        public
+        == {"register", "login", "refresh", "getPublicKeys", "listProducts", "getProduct"} | by_mail
+    )
 
 
 async def test_refusals_are_problems_and_successes_are_not(document: Document) -> None:
     for operation in operations(document):
         responses = operation["responses"]
         assert {"400", "429", "503", "default"} <= responses.keys(), operation["operationId"]
-        assert operation["security"] == [] or {"401", "403"} <= responses.keys(), operation["operationId"]
-        assert "requestBody" not in operation or {"413", "415"} <= responses.keys(), operation["operationId"]
+        assert operation["security"] == [] or {"401", "403"} <= responses.keys(), operation[
+            "operationId"
+        ]
+        assert "requestBody" not in operation or {"413", "415"} <= responses.keys(), operation[
+            "operationId"
+        ]
         for status, response in responses.items():
-            wanted = [] if status == "204" else ["application/json"] if status < "300" else [PROBLEM]
+            wanted = (
+                [] if status == "204" else ["application/json"] if status < "300" else [PROBLEM]
+            )
             assert list(response.get("content", ())) == wanted, (operation["operationId"], status)
 
 
@@ -197,7 +216,10 @@ async def test_headers_are_described(document: Document) -> None:
     place = document["paths"]["/api/v1/orders"]["post"]["responses"]
     assert {"Location", "Idempotent-Replayed"} <= place["200"]["headers"].keys()
     assert "Location" in place["201"]["headers"]
-    assert "ETag" in document["paths"]["/api/v1/orders/{order_id}"]["get"]["responses"]["200"]["headers"]
+    assert (
+        "ETag"
+        in document["paths"]["/api/v1/orders/{order_id}"]["get"]["responses"]["200"]["headers"]
+    )
     assert "WWW-Authenticate" in place["401"]["headers"]
 
 
@@ -206,7 +228,10 @@ async def test_every_body_has_an_example_that_is_valid(document: Document) -> No
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]["application/json"]
             schema = {**content["schema"], "components": document["components"]}
-            errors = [error.message for error in Draft202012Validator(schema).iter_errors(content["example"])]
+            errors = [
+                error.message
+                for error in Draft202012Validator(schema).iter_errors(content["example"])
+            ]
             assert errors == [], operation["operationId"]
 
 
@@ -224,7 +249,9 @@ async def test_what_is_published_is_described_for_readers(documents: dict[str, D
 async def test_a_parameter_in_a_path_has_a_form(document: Document) -> None:
     schemas = [each["schema"] for each in parameters(document).values()]
     assert schemas
-    assert [each for each in schemas if not each.keys() & {"pattern", "format", "minimum", "enum"}] == []
+    assert [
+        each for each in schemas if not each.keys() & {"pattern", "format", "minimum", "enum"}
+    ] == []
 
 
 async def test_no_request_belongs_to_two_paths(document: Document) -> None:
@@ -237,14 +264,18 @@ async def test_no_request_belongs_to_two_paths(document: Document) -> None:
         schema = forms[path, path.split("/")[place].strip("{}")]
         if schema["schema"]["type"] == "integer":
             return literal.isdigit()
-        return schema["schema"].get("format") != "uuid" and bool(re.search(schema["schema"]["pattern"], literal))
+        return schema["schema"].get("format") != "uuid" and bool(
+            re.search(schema["schema"]["pattern"], literal)
+        )
 
     seen, ambiguous = 0, []
     for one, other in itertools.combinations(document["paths"], 2):
         pairs = list(zip(one.split("/"), other.split("/"), strict=False))
         if one.count("/") != other.count("/") or any(a != b and "{" not in a + b for a, b in pairs):
             continue
-        left = [(other, place, a) for place, (a, b) in enumerate(pairs) if "{" in b and "{" not in a]
+        left = [
+            (other, place, a) for place, (a, b) in enumerate(pairs) if "{" in b and "{" not in a
+        ]
         right = [(one, place, b) for place, (a, b) in enumerate(pairs) if "{" in a and "{" not in b]
         if left and right:
             seen += 1

@@ -41,28 +41,40 @@ def errors(answer: Answer) -> dict[str, str]:
 # --- bodies
 
 
-@pytest.mark.parametrize("body", [b"[" * 1000, b'{"x":' + b"[" * 1000, b"[" * 60_000, b'{"email":' * 1000, b'"\xff"'])
-@pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/users/login", "/api/v1/users/register"])
+@pytest.mark.parametrize(
+    "body", [b"[" * 1000, b'{"x":' + b"[" * 1000, b"[" * 60_000, b'{"email":' * 1000, b'"\xff"']
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v1/orders", "/api/v1/users/login", "/api/v1/users/register"]
+)
 async def test_brackets_without_end_are_no_body(owner: Api, path: str, body: bytes) -> None:
     assert (await owner.post(path, body)).status == 400
 
 
 @pytest.mark.parametrize("depth", [10, 100, 400, 700, 800, *range(840, 1000, 5)])
 @pytest.mark.parametrize("shape", ['{{"a":{}}}', "[{}]"])
-async def test_data_of_a_message_is_taken_or_refused_however_deep(operator: Api, shape: str, depth: int) -> None:
+async def test_data_of_a_message_is_taken_or_refused_however_deep(
+    operator: Api, shape: str, depth: int
+) -> None:
     """Tries every depth at which one of the parsers could reach its limit."""
     data = "1"
     for _ in range(depth):
         data = shape.format(data)
     order = json.dumps((await operator.get("/api/v1/orders?limit=1")).json["items"][0])
     body = f'{{"customerId":"CUST-001","template":"order_held","data":{order[:-1]},"a":{data}}}}}'
-    answer = await operator.post("/api/v1/notifications/send", body.encode(), idempotency_key=new_id())
+    answer = await operator.post(
+        "/api/v1/notifications/send", body.encode(), idempotency_key=new_id()
+    )
     assert answer.status in (202, 400), answer.body
 
 
 @pytest.mark.parametrize("value", [{}, [], 1, None, True, 1.5, "\n", "x" * 5000])
-@pytest.mark.parametrize("field", ["paymentMethod", "onShortage", "customerId", "items", "idempotencyKey", "product"])
-async def test_a_value_of_another_type_is_a_bad_field(owner: Api, field: str, value: object) -> None:
+@pytest.mark.parametrize(
+    "field", ["paymentMethod", "onShortage", "customerId", "items", "idempotencyKey", "product"]
+)
+async def test_a_value_of_another_type_is_a_bad_field(
+    owner: Api, field: str, value: object
+) -> None:
     """A changed customer is refused first, with 403. Null counts as absent."""
     answer = await owner.post("/api/v1/orders", ORDER | {field: value})
     if value is not None and answer.status != 403:
@@ -73,7 +85,9 @@ async def test_a_value_of_another_type_is_a_bad_field(owner: Api, field: str, va
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"customerId":"CUST-001","items":[{"productId":"MATRIX","quantity":' + b"9" * 60_000 + b"}]}",
+        b'{"customerId":"CUST-001","items":[{"productId":"MATRIX","quantity":'
+        + b"9" * 60_000
+        + b"}]}",
         b'{"customerId":"CUST-001","product":"MATRIX","amount":' + b"9" * 60_000 + b"}",
         b'{"customerId":"CUST-001","product":"MATRIX","amount":1e' + b"9" * 60_000 + b"}",
     ],
@@ -83,18 +97,28 @@ async def test_numbers_without_end_are_refused(owner: Api, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [None, b"", b"null"])
-@pytest.mark.parametrize("path", ["notifications/send", "inventory/adjust", "payments/{payment_id}/refund", "orders"])
-async def test_a_body_that_is_missing_is_asked_for(world: World, operator: Api, path: str, body: bytes | None) -> None:
+@pytest.mark.parametrize(
+    "path", ["notifications/send", "inventory/adjust", "payments/{payment_id}/refund", "orders"]
+)
+async def test_a_body_that_is_missing_is_asked_for(
+    world: World, operator: Api, path: str, body: bytes | None
+) -> None:
     assert (await operator.post(f"/api/v1/{path.format(**world.values)}", body)).status == 400
 
 
-@pytest.mark.parametrize("media_type", ["Application/Json", "application/json; charset=utf-8", "APPLICATION/JSON ;v=1"])
+@pytest.mark.parametrize(
+    "media_type", ["Application/Json", "application/json; charset=utf-8", "APPLICATION/JSON ;v=1"]
+)
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/users/login"])
-async def test_media_types_are_read_whatever_their_case(owner: Api, path: str, media_type: str) -> None:
+async def test_media_types_are_read_whatever_their_case(
+    owner: Api, path: str, media_type: str
+) -> None:
     assert (await owner.post(path, b"{}", content_type=media_type)).status == 400
 
 
-@pytest.mark.parametrize("media_type", ["text/plain", "application/jsonp", "", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "application/jsonp", "", "application/x-www-form-urlencoded"]
+)
 async def test_other_media_types_are_refused(owner: Api, media_type: str) -> None:
     assert (await owner.post("/api/v1/users/login", b"{}", content_type=media_type)).status == 415
 
@@ -108,7 +132,9 @@ async def test_a_compressed_body_is_refused_by_name(owner: Api, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/payments", "/api/v1/inventory/adjust"])
-async def test_a_body_is_not_read_before_the_token(world: World, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_is_not_read_before_the_token(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read(*_: object) -> None:
         raise AssertionError("the body was read")
 
@@ -132,11 +158,16 @@ async def test_a_bad_body_costs_little_more_than_a_good_one(owner: Api, operator
 
         return min([await once() for _ in range(5)])
 
-    good = json.dumps({"customerId": "CUST-001", "items": [{"productId": "NONE", "quantity": 1}] * 100}).encode()
+    good = json.dumps(
+        {"customerId": "CUST-001", "items": [{"productId": "NONE", "quantity": 1}] * 100}
+    ).encode()
     usual = await spent("POST", "/api/v1/orders", good + b" " * (MOST - len(good)))
     for items in (b"{}", b"1", b'{"productId":1,"quantity":"1"}'):
         bad = (
-            b'{"customerId":"CUST-001","items":[' + (items + b",") * ((MOST - 200) // len(items + b",")) + items + b"]}"
+            b'{"customerId":"CUST-001","items":['
+            + (items + b",") * ((MOST - 200) // len(items + b","))
+            + items
+            + b"]}"
         )
         assert await spent("POST", "/api/v1/orders", bad) < 10 * usual
         assert await spent("PUT", f"/api/v1/orders/{new_id()}", bad) < 10 * usual
@@ -144,12 +175,18 @@ async def test_a_bad_body_costs_little_more_than_a_good_one(owner: Api, operator
 
 @pytest.mark.parametrize("chunk", [b"1;a=\n", b"xyz\r\n", b"-1\r\n", b"FFFFFFFFFFFFFFFFFFFFF\r\n"])
 @pytest.mark.parametrize("path", ["/api/v1/orders", "/api/v1/users/login"])
-async def test_a_malformed_chunk_is_refused_or_the_connection_ends(world: World, path: str, chunk: bytes) -> None:
+async def test_a_malformed_chunk_is_refused_or_the_connection_ends(
+    world: World, path: str, chunk: bytes
+) -> None:
     service = "orders" if path.endswith("orders") else "users"
     port = urlsplit(world.platform.service_url(service)).port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.people[OWNER]}\r\n"
-    writer.write(head.encode() + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk)
+    writer.write(
+        head.encode()
+        + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + chunk
+    )
     try:
         answer = await asyncio.wait_for(reader.read(), 30)
     except ConnectionError:
@@ -164,7 +201,13 @@ async def test_a_malformed_chunk_is_refused_or_the_connection_ends(world: World,
 
 @pytest.mark.parametrize(
     "path",
-    ["orders/{order_id}", "payments/{payment_id}", "notifications/{notification_id}", "products/{sku}", "customers/x"],
+    [
+        "orders/{order_id}",
+        "payments/{payment_id}",
+        "notifications/{notification_id}",
+        "products/{sku}",
+        "customers/x",
+    ],
 )
 async def test_an_id_with_a_line_break_is_no_id(world: World, operator: Api, path: str) -> None:
     assert (await operator.get(f"/api/v1/{path.format(**world.values)}%0A")).status in (400, 404)
@@ -177,7 +220,9 @@ async def test_a_number_in_a_path_is_found_or_not(operator: Api, number: str) ->
     assert "`" not in answer.body.decode()
 
 
-async def test_another_payment_is_not_made_for_an_order_with_a_line_break(world: World, operator: Api) -> None:
+async def test_another_payment_is_not_made_for_an_order_with_a_line_break(
+    world: World, operator: Api
+) -> None:
     answer = await operator.post(f"/api/v1/payments/{world.values['payment_id']}%0A/refund", {})
     assert answer.status in (400, 404)
     amount = {"amountMinor": 1000, "currency": "USD"}
@@ -187,7 +232,9 @@ async def test_another_payment_is_not_made_for_an_order_with_a_line_break(world:
         "amount": amount,
         "method": "card_ok",
     }
-    assert errors(await operator.post("/api/v1/payments", order)) == {"/orderId": "Expected a UUID in lower case"}
+    assert errors(await operator.post("/api/v1/payments", order)) == {
+        "/orderId": "Expected a UUID in lower case"
+    }
 
 
 @pytest.mark.parametrize(
@@ -235,7 +282,9 @@ TIMES: Final = {
 @pytest.mark.parametrize(("moment", "good"), TIMES.items())
 @pytest.mark.parametrize("path", ["orders", "payments", "users/audit"])
 @pytest.mark.parametrize("name", ["from", "to"])
-async def test_times_are_rfc_3339_with_an_offset(world: World, path: str, name: str, moment: str, good: bool) -> None:
+async def test_times_are_rfc_3339_with_an_offset(
+    world: World, path: str, name: str, moment: str, good: bool
+) -> None:
     async with world.api("admin") as admin:
         answer = await admin.get(f"/api/v1/{path}?{name}={quote(moment)}")
     if good:
@@ -247,16 +296,23 @@ async def test_times_are_rfc_3339_with_an_offset(world: World, path: str, name: 
 
 
 async def test_a_plus_that_became_a_space_is_explained(operator: Api) -> None:
-    assert "%2B" in errors(await operator.get("/api/v1/orders?from=2026-01-31T12:00:00+01:00"))["/from"]
+    assert (
+        "%2B"
+        in errors(await operator.get("/api/v1/orders?from=2026-01-31T12:00:00+01:00"))["/from"]
+    )
 
 
-@pytest.mark.parametrize("limit", ["9" * 5000, "1e9", "0x1", "\u0661\u0662", "1.5", "", "nan", "2 "])
+@pytest.mark.parametrize(
+    "limit", ["9" * 5000, "1e9", "0x1", "\u0661\u0662", "1.5", "", "nan", "2 "]
+)
 async def test_limits_are_numbers(owner: Api, limit: str) -> None:
     assert set(errors(await owner.get(f"/api/v1/orders?limit={quote(limit)}"))) == {"/limit"}
 
 
 async def test_parameters_are_explained_in_the_terms_of_json(owner: Api) -> None:
-    assert errors(await owner.get("/api/v1/orders?limit=0")) == {"/limit": "Expected an integer of at least 1"}
+    assert errors(await owner.get("/api/v1/orders?limit=0")) == {
+        "/limit": "Expected an integer of at least 1"
+    }
     found = errors(await owner.get("/api/v1/orders?from=2026-01-31T12:00:00Z&traceId=x"))
     assert found == {"/traceId": "Expected 32 hexadecimal digits in lower case"}
 
@@ -277,7 +333,9 @@ async def test_a_stranger_is_not_told_the_parameters(world: World) -> None:
 
 async def test_probes_take_any_parameter(world: World) -> None:
     async with world.platform.open(world.platform.service_url("orders")) as guest:
-        assert (await guest.get("/ready?x=1")).status == (await guest.get("/health?x=1")).status == 200
+        assert (
+            (await guest.get("/ready?x=1")).status == (await guest.get("/health?x=1")).status == 200
+        )
 
 
 async def test_a_trailing_slash_is_the_same_request(owner: Api) -> None:
@@ -294,8 +352,12 @@ async def test_a_key_has_printable_characters(owner: Api, key: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["x_valerix_deadline_ms", "if_match", "content_length"])
-async def test_numbers_without_end_in_headers_are_no_failure(world: World, owner: Api, header: str) -> None:
-    answer = await owner.call("PUT", f"/api/v1/orders/{world.values['order_id']}", b"{}", **{header: "9" * 5000})
+async def test_numbers_without_end_in_headers_are_no_failure(
+    world: World, owner: Api, header: str
+) -> None:
+    answer = await owner.call(
+        "PUT", f"/api/v1/orders/{world.values['order_id']}", b"{}", **{header: "9" * 5000}
+    )
     assert answer.status < 500
 
 
@@ -328,7 +390,9 @@ async def test_a_claim_of_another_form_makes_no_token(world: World, claims: dict
         assert (await api.get("/api/v1/orders")).status == 401
 
 
-@pytest.mark.parametrize("header", [b"[" * 2900, b'{"kid":{},"typ":"at+jwt"}', b'{"kid":' + b"9" * 2900 + b"}"])
+@pytest.mark.parametrize(
+    "header", [b"[" * 2900, b'{"kid":{},"typ":"at+jwt"}', b'{"kid":' + b"9" * 2900 + b"}"]
+)
 async def test_a_header_of_another_form_makes_no_token(world: World, header: bytes) -> None:
     token = base64.urlsafe_b64encode(header).decode().rstrip("=") + ".e30.AA"
     async with world.platform.open(world.platform.url, token) as api:

@@ -45,11 +45,18 @@ async def test_head_is_get_without_its_body(world: World, key: Key) -> None:
     service, _, path = key
     async with world.platform.open("") as api:
         knock = Knock(world.platform, api, key)
-        caller = next(c for c in [*world.callers, *service_callers(world.platform, service)] if knock.passes(c))
+        caller = next(
+            c
+            for c in [*world.callers, *service_callers(world.platform, service)]
+            if knock.passes(c)
+        )
         answers = [
-            await api.call(method, _url(world, service, path), **_named(caller)) for method in ("GET", "HEAD", "GET")
+            await api.call(method, _url(world, service, path), **_named(caller))
+            for method in ("GET", "HEAD", "GET")
         ]
-    first, head, _ = ({n: v for n, v in answer.headers.items() if n not in CHANGING} for answer in answers)
+    first, head, _ = (
+        {n: v for n, v in answer.headers.items() if n not in CHANGING} for answer in answers
+    )
     assert (answers[1].status, head) == (answers[0].status, first)
     assert answers[1].body == b""
     if path.endswith(("/metrics", "/prometheus")):
@@ -129,7 +136,14 @@ async def test_the_tag_is_one_of_the_whole_representation_for_its_reader(world: 
             assert answer.headers["etag"].startswith(f'"{order["version"]}-'), name
         assert len(set(tags.values())) == len(tags)
         tag = next(iter(tags.values()))
-        body = {"shippingAddress": {"name": "Ada", "street": "New Street 1", "city": "Town", "country": "GB"}}
+        body = {
+            "shippingAddress": {
+                "name": "Ada",
+                "street": "New Street 1",
+                "city": "Town",
+                "country": "GB",
+            }
+        }
         changed = await owner.call("PUT", path, body, if_match=tag)
         assert changed.status == 200, changed.body
         assert (await owner.call("PUT", path, body, if_match=tag)).status == 412
@@ -145,7 +159,9 @@ async def test_a_refusal_says_what_is_wrong_with_the_token(world: World) -> None
         wrong = await api.get("/api/v1/orders", token="a.b.c")
     async with world.api(OWNER) as owner:
         short = await owner.get("/api/v1/users")
-    challenges = [(answer.status, answer.headers["www-authenticate"]) for answer in (bare, wrong, short)]
+    challenges = [
+        (answer.status, answer.headers["www-authenticate"]) for answer in (bare, wrong, short)
+    ]
     assert challenges == [
         (401, 'Bearer realm="valerix"'),
         (401, 'Bearer realm="valerix", error="invalid_token"'),
@@ -157,19 +173,36 @@ async def test_what_is_created_says_where_it_is(world: World, platform: InProces
     """Location is the address of the created object."""
     number = world.values["order_id"][-6:]
     made: list[tuple[str, dict[str, Any]]] = [
-        ("/api/v1/orders", {"customerId": "CUST-001", "items": [{"productId": world.values["plenty"], "quantity": 1}]}),
+        (
+            "/api/v1/orders",
+            {
+                "customerId": "CUST-001",
+                "items": [{"productId": world.values["plenty"], "quantity": 1}],
+            },
+        ),
         (
             "/api/v1/products",
-            {"productId": f"MADE-{number}", "name": "Made", "price": {"amountMinor": 5, "currency": "USD"}},
+            {
+                "productId": f"MADE-{number}",
+                "name": "Made",
+                "price": {"amountMinor": 5, "currency": "USD"},
+            },
         ),
-        ("/api/v1/warehouses", {"warehouseId": f"WH-{number.upper()}", "name": "Made", "priority": 9}),
+        (
+            "/api/v1/warehouses",
+            {"warehouseId": f"WH-{number.upper()}", "name": "Made", "priority": 9},
+        ),
         (
             "/api/v1/notifications/send",
             {"customerId": "CUST-001", "channel": "email", "subject": "Hello", "body": "Hello"},
         ),
         (
             "/api/v1/users/register",
-            {"email": f"made-{number}@example.com", "password": "a long enough secret 1", "name": "Made"},
+            {
+                "email": f"made-{number}@example.com",
+                "password": "a long enough secret 1",
+                "name": "Made",
+            },
         ),
     ]
     async with world.api(ADMIN) as admin:

@@ -26,13 +26,24 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarDeprecationWarning"),
 ]
 ADDRESS: Final = {"name": "Ada", "street": "A 1", "city": "B", "country": "DE"}
-REFUSED: Final = [*range(1, 0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+REFUSED: Final = [
+    *range(1, 0x20),
+    *range(0x7F, 0xA0),
+    0x2028,
+    0x2029,
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+]
 EVERY: Final = "".join(map(chr, REFUSED))
 ALLOWED: Final = "Zoë \u200e\u200f\u061c\u200c\u200d 東京 👩‍🚀"
 
 
 def placing(value: str) -> tuple[str, str, dict[str, Any]]:
-    return "/api/v1/orders", "/shippingAddress/street", ORDER | {"shippingAddress": ADDRESS | {"street": value}}
+    return (
+        "/api/v1/orders",
+        "/shippingAddress/street",
+        ORDER | {"shippingAddress": ADDRESS | {"street": value}},
+    )
 
 
 def sending(value: str) -> tuple[str, str, dict[str, Any]]:
@@ -71,13 +82,21 @@ async def test_marks_joiners_and_all_scripts_are_allowed(operator: Api, make: Ma
 
 async def test_texts_of_several_lines_have_line_breaks_and_tabs(operator: Api) -> None:
     message = {"customerId": "CUST-001", "subject": "x"}
-    assert (await operator.post("/api/v1/notifications/send", message | {"body": "a\n\tb"})).status == 202
-    assert errors(await operator.post("/api/v1/notifications/send", message | {"body": "a\rb"})) == {
-        "/body": text.REFUSED
-    }
+    assert (
+        await operator.post("/api/v1/notifications/send", message | {"body": "a\n\tb"})
+    ).status == 202
+    assert errors(
+        await operator.post("/api/v1/notifications/send", message | {"body": "a\rb"})
+    ) == {"/body": text.REFUSED}
     order = (await operator.get("/api/v1/orders?limit=1")).json["items"][0]
-    data = {"customerId": "CUST-001", "template": "order_held", "data": order | {"a": [{"b": "\x1b]0;x"}]}}
-    assert errors(await operator.post("/api/v1/notifications/send", data)) == {"/data": text.REFUSED}
+    data = {
+        "customerId": "CUST-001",
+        "template": "order_held",
+        "data": order | {"a": [{"b": "\x1b]0;x"}]},
+    }
+    assert errors(await operator.post("/api/v1/notifications/send", data)) == {
+        "/data": text.REFUSED
+    }
 
 
 @pytest.mark.parametrize("code", [0x0A, 0x1B, 0x85, 0x2028, 0x202E])
@@ -117,7 +136,11 @@ async def test_an_old_order_is_read_replayed_consumed_and_cancelled(
     before()
     assert first.status == 201
     again = await owner.post(path, body, idempotency_key=key)
-    assert (again.status, again.body, again.headers["Idempotent-Replayed"]) == (200, first.body, "true")
+    assert (again.status, again.body, again.headers["Idempotent-Replayed"]) == (
+        200,
+        first.body,
+        "true",
+    )
     assert (await owner.post(path, body, idempotency_key=new_id())).status == 400
     assert (await owner.post(path, body)).status == 400
     one = f"/api/v1/orders/{first.json['id']}"
@@ -128,7 +151,9 @@ async def test_an_old_order_is_read_replayed_consumed_and_cancelled(
     assert (cancelled.status, cancelled.json["shippingAddress"]["street"]) == (200, f"A{EVERY}\n")
 
 
-async def test_old_texts_of_staff_are_replayed(world: World, operator: Api, before: Callable[[], None]) -> None:
+async def test_old_texts_of_staff_are_replayed(
+    world: World, operator: Api, before: Callable[[], None]
+) -> None:
     requests = [sending(EVERY), adjusting(EVERY)]
     payment = f"/api/v1/payments/{world.values['payment_id']}/refund"
     requests.append((payment, "/reason", {"amountMinor": 1, "reason": EVERY}))
@@ -138,7 +163,9 @@ async def test_old_texts_of_staff_are_replayed(world: World, operator: Api, befo
         for (path, _, body), key in zip(requests, keys, strict=True)
     ]
     asked = list(zip(requests, bodies, keys, strict=True))
-    first = [await operator.post(path, body, idempotency_key=key) for (path, _, _), body, key in asked]
+    first = [
+        await operator.post(path, body, idempotency_key=key) for (path, _, _), body, key in asked
+    ]
     before()
     assert all(answer.status < 300 for answer in first), [answer.body for answer in first]
     for ((path, pointer, _), body, key), answer in zip(asked, first, strict=True):
@@ -147,14 +174,20 @@ async def test_old_texts_of_staff_are_replayed(world: World, operator: Api, befo
         assert again.json == answer.json | ({"idempotent": True} if "adjust" in path else {})
         other = new_id()
         new = body | ({"idempotencyKey": other} if "adjust" in path else {})
-        assert errors(await operator.post(path, new, idempotency_key=other)) == {pointer: text.REFUSED}
+        assert errors(await operator.post(path, new, idempotency_key=other)) == {
+            pointer: text.REFUSED
+        }
 
 
-async def test_old_rows_are_read_and_consumed(platform: InProcess, world: World, operator: Api, owner: Api) -> None:
+async def test_old_rows_are_read_and_consumed(
+    platform: InProcess, world: World, operator: Api, owner: Api
+) -> None:
     """Writes directly into the tables: a name in the catalogue, an address and a message with every
     character.
     """
-    await platform.rows("inventory", "UPDATE products SET name = $1, description = $1 WHERE sku = $2", EVERY, PLENTY)
+    await platform.rows(
+        "inventory", "UPDATE products SET name = $1, description = $1 WHERE sku = $2", EVERY, PLENTY
+    )
     assert (await operator.get(f"/api/v1/products/{PLENTY}")).json["name"] == EVERY
     placed = await owner.post("/api/v1/orders", ORDER)
     assert (placed.status, placed.json["items"][0]["productName"]) == (201, EVERY)
@@ -165,12 +198,16 @@ async def test_old_rows_are_read_and_consumed(platform: InProcess, world: World,
         json.dumps({"street": EVERY}),
         order_id,
     )
-    assert (await owner.get(f"/api/v1/orders/{order_id}")).json["shippingAddress"] == {"street": EVERY}
+    assert (await owner.get(f"/api/v1/orders/{order_id}")).json["shippingAddress"] == {
+        "street": EVERY
+    }
     cancelled = await owner.call("DELETE", f"/api/v1/orders/{order_id}")
     assert cancelled.status == 200
 
     async def is_stored() -> bool:
         found = (await owner.get("/api/v1/notifications")).json["items"]
-        return any(order_id[-12:] in n["subject"] + n["body"] or order_id in n["body"] for n in found)
+        return any(
+            order_id[-12:] in n["subject"] + n["body"] or order_id in n["body"] for n in found
+        )
 
     assert await eventually(is_stored, 60)

@@ -32,7 +32,9 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
+async def platform(
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[InProcess]:
     folder = tmp_path_factory.mktemp("platform")
     quick = {"dwell_seconds": "0.1", "sweep_pause_seconds": "0.1"}
     async with InProcess.running(postgres, folder, **quick, **UNLIMITED) as running:
@@ -76,7 +78,9 @@ async def test_an_order_goes_the_way_that_is_described(platform: InProcess) -> N
 
             async def delivered() -> bool:
                 order = (await ada.get(f"/api/v1/orders/{answer.json['id']}")).json
-                sent = await platform.rows("notifications", "SELECT FROM notifications WHERE status = 'sent'")
+                sent = await platform.rows(
+                    "notifications", "SELECT FROM notifications WHERE status = 'sent'"
+                )
                 return order["status"] == "completed" and len(sent) >= 4
 
             await eventually(delivered)
@@ -95,7 +99,14 @@ def followed(steps: list[tuple[str, str]], calls: list[tuple[str, str]], place: 
     for file, function in steps:
         inner = f"{function}.<locals>."
         later = range(place, len(calls))
-        met = next((i for i in later if calls[i][0] == file and f"{calls[i][1]}.<locals>.".startswith(inner)), None)
+        met = next(
+            (
+                i
+                for i in later
+                if calls[i][0] == file and f"{calls[i][1]}.<locals>.".startswith(inner)
+            ),
+            None,
+        )
         assert met is not None, f"{file}:{function} is not called after the step before it"
         place = met
     return place

@@ -102,7 +102,10 @@ async def with_fresh_tokens(platform: Platform, values: Values) -> World:
         bearing("merchant", MERCHANT, secret(platform, "psp")),
         bearing(SIGNED_OUT, UNAUTHENTICATED, await _signed_out(platform)),
         *browsers(owner),
-        *forged(admin, Forger(TokenIssuer(keys / "orders.jwk").for_service("users"), keys / "orders.jwk")),
+        *forged(
+            admin,
+            Forger(TokenIssuer(keys / "orders.jwk").for_service("users"), keys / "orders.jwk"),
+        ),
     ]
     return World(platform, callers, people, values, signed_in_at)
 
@@ -111,21 +114,31 @@ def service_callers(platform: Platform, target: str) -> list[Caller]:
     """Returns every service with its token for `target`, and tokens of services that must be
     refused.
     """
-    genuine = {name: TokenIssuer(platform.secrets / f"{name}.jwk").for_service(target) for name in ServiceName}
+    genuine = {
+        name: TokenIssuer(platform.secrets / f"{name}.jwk").for_service(target)
+        for name in ServiceName
+    }
     orders, console = (
-        Forger(genuine[name], platform.secrets / f"{name}.jwk") for name in (ServiceName.ORDERS, ServiceName.CONSOLE)
+        Forger(genuine[name], platform.secrets / f"{name}.jwk")
+        for name in (ServiceName.ORDERS, ServiceName.CONSOLE)
     )
     elsewhere = "payments" if target != "payments" else "users"
     tokens = {
         "service, token for another": orders.resigned(aud=f"valerix:{elsewhere}"),
-        "service, token for the platform's people": orders.resigned(sub="valerix:users", role="admin"),
+        "service, token for the platform's people": orders.resigned(
+            sub="valerix:users", role="admin"
+        ),
         "service, token that lives too long": orders.resigned(exp=orders.claims["iat"] + 601),
         "service that says it is another": console.resigned(sub="valerix:orders"),
     }
     return [
         *(bearing(f"service {name}", str(name), token) for name, token in genuine.items()),
         *(bearing(name, UNAUTHENTICATED, token) for name, token in tokens.items()),
-        Caller("service by cookie", UNAUTHENTICATED, {"Cookie": f"valerix_access={genuine[ServiceName.ORDERS]}"}),
+        Caller(
+            "service by cookie",
+            UNAUTHENTICATED,
+            {"Cookie": f"valerix_access={genuine[ServiceName.ORDERS]}"},
+        ),
     ]
 
 
@@ -208,7 +221,12 @@ async def _charge(platform: Platform) -> Values:
     """Creates a charge in the provider's ledger that belongs to no payment."""
     reference = "matrix"
     async with platform.open(platform.service_url("psp"), secret(platform, "psp")) as provider:
-        body = {"reference": reference, "amountMinor": 10_000, "currency": "USD", "method": "card_ok"}
+        body = {
+            "reference": reference,
+            "amountMinor": 10_000,
+            "currency": "USD",
+            "method": "card_ok",
+        }
         assert (await provider.post("/v1/charges", body)).status == 201
     return {"charge": reference}
 

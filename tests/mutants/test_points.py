@@ -81,7 +81,13 @@ def test_sql_of_an_f_string_is_mutated_outside_its_braces() -> None:
 def test_areas_are_the_services_and_the_named_parts_of_the_chassis() -> None:
     assert area("src/valerix/inventory/repository/stock.py") == "inventory"
     assert area("src/valerix/chassis/messaging/outbox.py") == "outbox"
-    outside = ["orders/demo.py", "orders/metrics.py", "orders/migrations/fill.py", "chassis/door.py", "users/app.py"]
+    outside = [
+        "orders/demo.py",
+        "orders/metrics.py",
+        "orders/migrations/fill.py",
+        "chassis/door.py",
+        "users/app.py",
+    ]
     assert not any(area(f"src/valerix/{path}") for path in outside)
 
 
@@ -92,4 +98,6 @@ def test_every_area_has_its_share_but_at_least_four() -> None:
 def test_the_list_holds_sixty_mutants_that_differ_from_the_original() -> None:
     drawn = read(LIST)
     assert [mutant.number for mutant in drawn] == list(range(1, 61))
-    assert all(mutant.before != mutant.after and area(mutant.path) == mutant.area for mutant in drawn)
+    assert all(
+        mutant.before != mutant.after and area(mutant.path) == mutant.area for mutant in drawn
+    )

@@ -25,7 +25,9 @@ def checkout(tmp_path: Path) -> Path:
     run.
     """
     (tmp_path / "module.py").write_text(MODULE)
-    (tmp_path / "test_module.py").write_text("import module\ndef test_limit(): assert module.limit == 2\n")
+    (tmp_path / "test_module.py").write_text(
+        "import module\ndef test_limit(): assert module.limit == 2\n"
+    )
     (tmp_path / ".venv").symlink_to(sys.prefix)
     for command in (["init", "-q"], ["add", "module.py"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
@@ -37,13 +39,18 @@ def mutant(line: int, before: str, after: str) -> Mutant:
 
 
 def trial(checkout: Path, change: Mutant, limit_seconds: float = 60.0) -> tuple[str, str]:
-    result = Suite(["test_module.py"], ARGUMENTS, limit_seconds, nearest_first=True).run(checkout, change)
+    result = Suite(["test_module.py"], ARGUMENTS, limit_seconds, nearest_first=True).run(
+        checkout, change
+    )
     assert (checkout / "module.py").read_text() == MODULE
     return result.outcome, result.killed_by
 
 
 def test_a_failing_test_kills_a_mutant(checkout: Path) -> None:
-    assert trial(checkout, mutant(5, "limit = 2", "limit = 3")) == ("killed", "test_module.py::test_limit")
+    assert trial(checkout, mutant(5, "limit = 2", "limit = 3")) == (
+        "killed",
+        "test_module.py::test_limit",
+    )
 
 
 def test_a_mutant_that_cannot_be_imported_is_killed(checkout: Path) -> None:
@@ -55,13 +62,18 @@ def test_a_mutant_survives_passing_tests(checkout: Path) -> None:
 
 
 def test_a_mutant_that_hangs_is_ended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "GRACE_SECONDS", 1.0)  # a shell's background jobs ignore the interrupt
+    monkeypatch.setattr(
+        trials, "GRACE_SECONDS", 1.0
+    )  # a shell's background jobs ignore the interrupt
     hanging = mutant(5, "limit = 2", "while True: pass")
     assert trial(checkout, hanging, 2.0) == ("timeout", "test_module.py")
 
 
 def test_a_mutant_is_put_where_its_lines_stand_now() -> None:
-    assert mutant(4, "limit = 2", "limit = 3").mutated("\n" + MODULE) == "\npair = [1, 2]\n\nlimit = 3\n\nlimit = 2\n"
+    assert (
+        mutant(4, "limit = 2", "limit = 3").mutated("\n" + MODULE)
+        == "\npair = [1, 2]\n\nlimit = 3\n\nlimit = 2\n"
+    )
 
 
 def test_a_mutant_of_lines_that_are_gone_does_not_apply(checkout: Path) -> None:
@@ -85,7 +97,9 @@ def test_the_nearest_tests_are_run_first_and_not_again(tmp_path: Path) -> None:
 
 
 def test_the_first_failure_is_named() -> None:
-    assert first_failed("...\nFAILED tests/a.py::test_b[x y] - assert 1 == 2\nFAILED tests/a.py::test_c\n") == (
-        "tests/a.py::test_b[x y]"
+    assert first_failed(
+        "...\nFAILED tests/a.py::test_b[x y] - assert 1 == 2\nFAILED tests/a.py::test_c\n"
+    ) == ("tests/a.py::test_b[x y]")
+    assert (
+        first_failed("ImportError while loading conftest\nE   no such name\n") == "E   no such name"
     )
-    assert first_failed("ImportError while loading conftest\nE   no such name\n") == "E   no such name"

@@ -106,7 +106,13 @@ def message(source: str, *events: tuple[str, str, int, dict[str, Any]]) -> Messa
 
 def order(customer: str, **changes: Any) -> dict[str, Any]:
     """The data of an order's event."""
-    item = {"productId": "PROD-001", "productName": "Mug", "quantity": 2, "unitPrice": MONEY, "lineTotal": MONEY}
+    item = {
+        "productId": "PROD-001",
+        "productName": "Mug",
+        "quantity": 2,
+        "unitPrice": MONEY,
+        "lineTotal": MONEY,
+    }
     return {
         "id": new_id(),
         "customerId": customer,
@@ -129,11 +135,15 @@ def open_socket(
     headers = {"authorization": f"Bearer {token}"}
     url = f"{process.url.replace('http', 'ws')}/ws{query}"
     return connect(
-        url, additional_headers=headers, **{"proxy": None, "max_queue": None, "open_timeout": TIMEOUT_SECONDS, **more}
+        url,
+        additional_headers=headers,
+        **{"proxy": None, "max_queue": None, "open_timeout": TIMEOUT_SECONDS, **more},
     )
 
 
-async def received(socket: ClientConnection, count: int, seconds: float = TIMEOUT_SECONDS) -> list[dict[str, Any]]:
+async def received(
+    socket: ClientConnection, count: int, seconds: float = TIMEOUT_SECONDS
+) -> list[dict[str, Any]]:
     """The next `count` messages after the greeting."""
     found: list[dict[str, Any]] = []
     async with asyncio.timeout(seconds):
@@ -145,7 +155,9 @@ async def received(socket: ClientConnection, count: int, seconds: float = TIMEOU
 
 
 async def greeting(socket: ClientConnection) -> dict[str, Any]:
-    first: dict[str, Any] = msgspec.json.decode(await asyncio.wait_for(socket.recv(), TIMEOUT_SECONDS))
+    first: dict[str, Any] = msgspec.json.decode(
+        await asyncio.wait_for(socket.recv(), TIMEOUT_SECONDS)
+    )
     assert first["type"] == CONNECTED
     return first
 

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from asyncpg.connection import Connection
 
-from tests.notifications.conftest import MAIL_SECRET, PUBLIC_URL, message, open_socket, order, received
+from tests.notifications.conftest import (
+    MAIL_SECRET,
+    PUBLIC_URL,
+    message,
+    open_socket,
+    order,
+    received,
+)
 from tests.notifications.test_telling import messages_of
 from tests.support.api import Api
 from tests.support.identities import Identities
@@ -57,9 +64,13 @@ async def test_the_simulated_mail_is_shown_to_its_recipient_and_administrators(
     assert (await api.get(where, token=person("CUST-OTHER"))).status == 404
 
 
-async def test_staff_are_reached_by_user_id(api: Api, bus: Bus, database: Connection, identities: Identities) -> None:
+async def test_staff_are_reached_by_user_id(
+    api: Api, bus: Bus, database: Connection, identities: Identities
+) -> None:
     user_id = new_id()
-    await bus.publish([message("users", ("account.confirmation_requested", user_id, 4, account(None, user_id)))])
+    await bus.publish(
+        [message("users", ("account.confirmation_requested", user_id, 4, account(None, user_id)))]
+    )
     (mail,) = await messages_of(api, user_id, 1, status="sent")
     assert mail["template"] == "confirm_email"
     shown = (await api.get(f"{PATH}/{mail['id']}", token=identities.person("admin"))).json
@@ -76,7 +87,9 @@ async def test_requests_of_mails_are_not_live(
 ) -> None:
     user_id, data = new_id(), order(customer)
     async with open_socket(replicas[0], identities.person("customer", customer)) as socket:
-        await bus.publish([message("users", ("account.reset_requested", user_id, 4, account(customer, user_id)))])
+        await bus.publish(
+            [message("users", ("account.reset_requested", user_id, 4, account(customer, user_id)))]
+        )
         await bus.publish([message("orders", ("order.confirmed", data["id"], 2, data))])
         (first,) = await received(socket, 1)
     assert first["type"] == "valerix.order.confirmed.v1"
@@ -95,7 +108,9 @@ async def test_a_change_of_address_is_told_to_the_one_of_before_alone(
     (mail,) = await messages_of(api, f"{own}/before/4", 1, status="sent")
     assert mail["template"] == "email_changed"
     assert "ann@shop.example" not in mail["body"], "the former address must not learn the new one"
-    kept = await database.fetch("SELECT customer_id, email FROM contacts WHERE starts_with(customer_id, $1)", own)
+    kept = await database.fetch(
+        "SELECT customer_id, email FROM contacts WHERE starts_with(customer_id, $1)", own
+    )
     addresses = {row["customer_id"]: row["email"] for row in kept}
     assert addresses == {own: "ann@shop.example", f"{own}/before/4": "old@shop.example"}
     assert (await api.get(f"{PATH}?customerId={own}")).json["items"] == []
@@ -109,7 +124,16 @@ async def test_they_cannot_be_sent_by_hand(api: Api, customer: str) -> None:
 
 def mail() -> Notification:
     event = "/valerix/users/u:4"
-    return Notification(new_id(), event, "email", "reset_password", "CUST-1", "S", "open [link] now", datetime.now(UTC))
+    return Notification(
+        new_id(),
+        event,
+        "email",
+        "reset_password",
+        "CUST-1",
+        "S",
+        "open [link] now",
+        datetime.now(UTC),
+    )
 
 
 async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
@@ -120,7 +144,9 @@ async def test_over_smtp_the_link_stands_in_the_mail_alone() -> None:
         sent.append(outgoing.notification.body)
 
     await with_links(links, {EMAIL: send})[EMAIL](OutgoingMessage(mail(), "ann@shop.example"))
-    assert sent == [f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"]
+    assert sent == [
+        f"open {PUBLIC_URL}/console/reset-password#{mail_token(MAIL_SECRET, 'u:4')} now"
+    ]
     assert "the e-mail only" in links.shown(mail(), entitled=True).body
 
 

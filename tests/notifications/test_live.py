@@ -12,7 +12,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from tests.notifications.conftest import TIMEOUT_SECONDS, greeting, message, open_socket, order, received
+from tests.notifications.conftest import (
+    TIMEOUT_SECONDS,
+    greeting,
+    message,
+    open_socket,
+    order,
+    received,
+)
 from tests.support.api import Api
 from tests.support.brokers import ValkeyServer
 from tests.support.eventually import eventually
@@ -32,14 +39,18 @@ def described(replica: Process, message_name: str) -> dict[str, Any]:
     """The fields of a message, as the service describes them."""
     document = requests.get(f"{replica.url}/asyncapi.json", timeout=60).json()
     assert document["channels"]["live"]["address"] == "/ws"
-    fields: dict[str, Any] = document["components"]["messages"][message_name]["payload"]["properties"]
+    fields: dict[str, Any] = document["components"]["messages"][message_name]["payload"][
+        "properties"
+    ]
     return fields
 
 
 async def publish_steps(bus: Bus, customer: str, steps: tuple[str, ...] = STEPS) -> str:
     """Publish one message per step of a new order; returns the id of the order."""
     data = order(customer)
-    messages = [message("orders", (step, data["id"], number, data)) for number, step in enumerate(steps, 1)]
+    messages = [
+        message("orders", (step, data["id"], number, data)) for number, step in enumerate(steps, 1)
+    ]
     await bus.publish(messages)
     return str(data["id"])
 
@@ -75,9 +86,13 @@ async def test_the_staff_sees_everything(
         await greeting(socket)
         await publish_steps(bus, customer, STEPS[:1])
         await publish_steps(bus, f"{customer}-other", STEPS[:1])
-        await bus.publish([message("inventory", ("inventory.updated", "SKU/WH", 1, {"productId": "SKU"}))])
+        await bus.publish(
+            [message("inventory", ("inventory.updated", "SKU/WH", 1, {"productId": "SKU"}))]
+        )
         found = await received(socket, 3)
-    assert {one["type"] for one in found} <= set(described(replicas[0], "LiveEvent")["type"]["enum"])
+    assert {one["type"] for one in found} <= set(
+        described(replicas[0], "LiveEvent")["type"]["enum"]
+    )
     assert {one["data"].get("customerId") for one in found} == {customer, f"{customer}-other", None}
 
 
@@ -91,7 +106,9 @@ async def test_who_comes_back_to_another_replica_misses_nothing_and_gets_nothing
     async def place() -> None:
         for _ in range(4):  # each batch waits until the broker has synced
             data = [order(customer) for _ in range(orders // 4)]
-            events = [(step, one["id"], n, one) for one in data for n, step in enumerate(STEPS[:2], 1)]
+            events = [
+                (step, one["id"], n, one) for one in data for n, step in enumerate(STEPS[:2], 1)
+            ]
             await bus.publish([message("orders", event) for event in events])
 
     async with open_socket(replicas[0], person(customer)) as socket:
@@ -118,7 +135,9 @@ async def test_who_comes_back_to_another_replica_misses_nothing_and_gets_nothing
             await received(socket, 1, seconds=0.5)
 
 
-async def test_who_was_away_too_long_is_told_so(replicas: list[Process], customer: str, person: Person) -> None:
+async def test_who_was_away_too_long_is_told_so(
+    replicas: list[Process], customer: str, person: Person
+) -> None:
     async with open_socket(replicas[0], person(customer), 2**62) as socket:
         assert (await greeting(socket))["data"] == {"complete": False}
 
@@ -128,9 +147,13 @@ async def test_two_topics_at_once_keep_every_order_in_order(
 ) -> None:
     async with open_socket(replicas[0], person(customer)) as socket:
         await greeting(socket)
-        payments = [message("payments", ("payment.captured", new_id(), 1, {"customerId": customer})) for _ in range(30)]
+        payments = [
+            message("payments", ("payment.captured", new_id(), 1, {"customerId": customer}))
+            for _ in range(30)
+        ]
         ids, _ = await asyncio.gather(
-            asyncio.gather(*(publish_steps(bus, customer) for _ in range(10))), bus.publish(payments)
+            asyncio.gather(*(publish_steps(bus, customer) for _ in range(10))),
+            bus.publish(payments),
         )
         found = await received(socket, 10 * len(STEPS) + 30)
     assert sorted(one["id"] for one in found) == [one["id"] for one in found]
@@ -152,9 +175,14 @@ async def test_nobody_connects_without_a_good_token(
     replicas: list[Process], identities: Identities, person: Person
 ) -> None:
     issuer = TokenIssuer(identities.signing_key_file("users"))
-    old = issuer.issue(subject="x", role="customer", audience=PUBLIC_AUDIENCE, ttl_seconds=-1, owner_id="CUST-001")
+    old = issuer.issue(
+        subject="x", role="customer", audience=PUBLIC_AUDIENCE, ttl_seconds=-1, owner_id="CUST-001"
+    )
     tampered = person("CUST-001")[:-4] + "AAAA"
-    for header in ({}, *({"authorization": f"Bearer {token}"} for token in (old, tampered, "", "nonsense"))):
+    for header in (
+        {},
+        *({"authorization": f"Bearer {token}"} for token in (old, tampered, "", "nonsense")),
+    ):
         response = (await refused(replicas[0], additional_headers=header)).response
         assert response.status_code == 401
         assert msgspec.json.decode(response.body)["code"] == "unauthenticated"
@@ -180,7 +208,9 @@ async def test_a_browser_sends_its_token_as_a_subprotocol(
             assert socket.subprotocol == chosen
 
 
-async def test_pages_of_other_origins_cannot_connect(replicas: list[Process], customer: str, person: Person) -> None:
+async def test_pages_of_other_origins_cannot_connect(
+    replicas: list[Process], customer: str, person: Person
+) -> None:
     header = {"authorization": f"Bearer {person(customer)}"}
     for origin in ("https://evil.example", "null", f"{replicas[0].url}.evil.example"):
         refusal = await refused(replicas[0], additional_headers=header, origin=origin)
@@ -188,14 +218,18 @@ async def test_pages_of_other_origins_cannot_connect(replicas: list[Process], cu
         assert msgspec.json.decode(refusal.response.body)["code"] == "origin_not_allowed"
 
 
-async def test_a_last_event_id_that_is_none_is_refused(replicas: list[Process], person: Person) -> None:
+async def test_a_last_event_id_that_is_none_is_refused(
+    replicas: list[Process], person: Person
+) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         async with open_socket(replicas[0], person("CUST-001"), "1x"):  # type: ignore[arg-type]
             pass
     assert refusal.value.response.status_code == 400
 
 
-async def test_elsewhere_there_is_nothing_to_connect_to(replicas: list[Process], person: Person) -> None:
+async def test_elsewhere_there_is_nothing_to_connect_to(
+    replicas: list[Process], person: Person
+) -> None:
     with pytest.raises(InvalidStatus) as refusal:
         await connect(f"{replicas[0].url.replace('http', 'ws')}/nowhere", proxy=None)
     assert refusal.value.response.status_code == 404
@@ -205,7 +239,9 @@ async def test_elsewhere_there_is_nothing_to_connect_to(replicas: list[Process],
 # --- how connections end
 
 
-async def test_a_connection_ends_with_its_token(replicas: list[Process], identities: Identities) -> None:
+async def test_a_connection_ends_with_its_token(
+    replicas: list[Process], identities: Identities
+) -> None:
     issuer = TokenIssuer(identities.signing_key_file("users"))
     token = issuer.issue(subject="x", role="operator", audience=PUBLIC_AUDIENCE, ttl_seconds=5)
     async with open_socket(replicas[0], token) as socket:
@@ -226,7 +262,9 @@ async def test_a_client_that_talks_is_closed(replicas: list[Process], person: Pe
         assert end.value.rcvd.code == code
 
 
-async def test_one_person_cannot_take_all_connections(replicas: list[Process], person: Person, api: Api) -> None:
+async def test_one_person_cannot_take_all_connections(
+    replicas: list[Process], person: Person, api: Api
+) -> None:
     token = person("CUST-greedy")
     opened = [await open_socket(replicas[0], token).__aenter__() for _ in range(32)]
     with pytest.raises(InvalidStatus) as refusal:
@@ -235,9 +273,13 @@ async def test_one_person_cannot_take_all_connections(replicas: list[Process], p
     assert refusal.value.response.status_code == 429
 
     async def counted(connections: int) -> bool:
-        return b"websocket_connections_current %d.0" % connections in (await api.get("/metrics")).body
+        return (
+            b"websocket_connections_current %d.0" % connections in (await api.get("/metrics")).body
+        )
 
-    await eventually(lambda: counted(32))  # other tests' closed connections may still be counted for a moment
+    await eventually(
+        lambda: counted(32)
+    )  # other tests' closed connections may still be counted for a moment
     for socket in opened:
         await socket.close()
     await eventually(lambda: counted(0))
@@ -271,7 +313,12 @@ async def test_a_client_that_does_not_read_is_closed_and_disturbs_nobody(
 
 
 async def test_clients_are_served_while_valkey_is_away(
-    stored: str, replicas: list[Process], bus: Bus, identities: Identities, broker: ValkeyServer, customer: str
+    stored: str,
+    replicas: list[Process],
+    bus: Bus,
+    identities: Identities,
+    broker: ValkeyServer,
+    customer: str,
 ) -> None:
     away = {"valkey_url": "redis://127.0.0.1:1", "bus_url": broker.url}
     token = identities.person("customer", customer)
@@ -296,10 +343,14 @@ async def test_a_browser_connects_by_cookie_from_our_own_page_alone(
     cookie = f"valerix_access={identities.person('operator', session_id='s', csrf='c')}"
     url = f"{replicas[0].url.replace('http', 'ws')}/ws"
     headers = {"cookie": cookie}
-    async with connect(url, additional_headers=headers, origin=Origin(replicas[0].url), proxy=None) as socket:
+    async with connect(
+        url, additional_headers=headers, origin=Origin(replicas[0].url), proxy=None
+    ) as socket:
         await greeting(socket)
     with pytest.raises(InvalidStatus) as refused:
-        await connect(url, additional_headers=headers, origin=Origin("https://evil.example"), proxy=None)
+        await connect(
+            url, additional_headers=headers, origin=Origin("https://evil.example"), proxy=None
+        )
     assert refused.value.response.status_code == 403
 
 
@@ -307,11 +358,15 @@ async def test_who_signs_out_loses_the_open_connection_too(
     postgres: PostgresServer, stored: str, broker: ValkeyServer, identities: Identities
 ) -> None:
     name, database_url = postgres.fresh_database("users")
-    await demo.seed(database_url, demo_password="demo password 1", admin_password="unused", demo=True)
+    await demo.seed(
+        database_url, demo_password="demo password 1", admin_password="unused", demo=True
+    )
     common = {"valkey_url": broker.url, "bus_url": broker.url}
     with (
         running("users", identities, database_url=database_url) as users,
-        running("notifications", identities, database_url=stored, users_url=users.url, **common) as hub,
+        running(
+            "notifications", identities, database_url=stored, users_url=users.url, **common
+        ) as hub,
     ):
         async with Api.open(users.url) as api:
             body = {"email": f"ada@{demo.DOMAIN}", "password": "demo password 1"}

@@ -34,7 +34,9 @@ async def planner(database_url: Callable[..., str]) -> AsyncIterator[Any]:
 
 
 async def test_what_was_sent_is_settled_by_its_id(planner: Any) -> None:
-    await repository.settle(planner, 1, [Outcome(new_id(), NotificationStatus.SENT) for _ in range(100)])
+    await repository.settle(
+        planner, 1, [Outcome(new_id(), NotificationStatus.SENT) for _ in range(100)]
+    )
     assert "Index Scan using notifications_pkey" in planner.plan
     assert "Scan on notifications" not in planner.plan
     assert "notifications_due" not in planner.plan

@@ -37,7 +37,10 @@ def queued(number: int, event_id: str | None, template: str | None) -> Notificat
 
 @pytest.fixture
 async def tx(database_url: Callable[..., str]) -> AsyncIterator[Transaction]:
-    async with Database.open(database_url("notifications"), 1) as database, database.transaction() as tx:
+    async with (
+        Database.open(database_url("notifications"), 1) as database,
+        database.transaction() as tx,
+    ):
         yield tx
 
 
@@ -55,14 +58,18 @@ async def test_messages_from_the_queue_to_their_end(tx: Transaction) -> None:
 
     claim = await repository.claim_due(tx, 10, LEASE, 20)
     due = sorted(claim.messages, key=lambda due: due.notification.id)
-    assert claim._replace(messages=due) == DeliveryClaim(1, [Due(first, None), Due(second, "email-2")], 2)
+    assert claim._replace(messages=due) == DeliveryClaim(
+        1, [Due(first, None), Due(second, "email-2")], 2
+    )
 
     sent = Outcome(first.id, NotificationStatus.SENT)
     delayed = Outcome(second.id, NotificationStatus.QUEUED, timedelta(hours=3), "error-2")
     await repository.settle(tx, 1, [sent, delayed])
     now = await tx.fetchval("SELECT now()")
     assert await stored(tx) == [
-        first._replace(status=NotificationStatus.SENT, attempts=1, next_attempt_at=None, sent_at=now),
+        first._replace(
+            status=NotificationStatus.SENT, attempts=1, next_attempt_at=None, sent_at=now
+        ),
         second._replace(attempts=1, last_error="error-2", next_attempt_at=now + timedelta(hours=3)),
     ]
 
@@ -72,7 +79,9 @@ async def test_messages_that_are_too_late(tx: Transaction) -> None:
     await repository.insert_skipped(tx, late)
     await repository.insert_skipped(tx, late)
     skipped = NotificationStatus.SKIPPED
-    kept = [one._replace(status=skipped, next_attempt_at=None, last_error="too late") for one in late]
+    kept = [
+        one._replace(status=skipped, next_attempt_at=None, last_error="too late") for one in late
+    ]
     assert await stored(tx) == kept
 
 
@@ -83,7 +92,10 @@ async def test_a_message_somebody_asked_for(tx: Transaction) -> None:
 
 
 async def test_contacts(tx: Transaction) -> None:
-    contacts = [Contact(f"customer-{number}", f"name-{number}", f"email-{number}", number) for number in (1, 2)]
+    contacts = [
+        Contact(f"customer-{number}", f"name-{number}", f"email-{number}", number)
+        for number in (1, 2)
+    ]
     await repository.upsert_contacts(tx, contacts)
     newer = Contact("customer-2", "name-3", "email-3", 3)
     await repository.upsert_contacts(tx, [newer])

@@ -16,7 +16,14 @@ from valerix.contracts.events import Event
 from valerix.contracts.ids import new_id
 from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
-from valerix.notifications.domain import MAX_ATTEMPTS, OPERATORS, Contact, Notification, delay_seconds, is_late
+from valerix.notifications.domain import (
+    MAX_ATTEMPTS,
+    OPERATORS,
+    Contact,
+    Notification,
+    delay_seconds,
+    is_late,
+)
 from valerix.notifications.senders import OutgoingMessage, SmtpSender, channels, simulate
 from valerix.notifications.use_cases import DeliveryRules, MessageDelivery
 
@@ -46,14 +53,18 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
         yield database
 
 
-async def queue(database: Database, count: int = 1, recipient: str = "CUST-001", channel: str = "email") -> list[str]:
+async def queue(
+    database: Database, count: int = 1, recipient: str = "CUST-001", channel: str = "email"
+) -> list[str]:
     now = datetime.now(UTC)
     made = [
         Notification(new_id(), new_id(), channel, None, recipient, f"Subject {number}", "Bödy", now)
         for number in range(count)
     ]
     async with database.transaction() as tx:
-        await repository.upsert_contacts(tx, [Contact("CUST-001", "Ann Ü", "ann@valerix.example", 1)])
+        await repository.upsert_contacts(
+            tx, [Contact("CUST-001", "Ann Ü", "ann@valerix.example", 1)]
+        )
         await repository.insert_notifications(tx, made)
     return [one.id for one in made]
 
@@ -63,7 +74,9 @@ async def rows(database: Database) -> list[asyncpg.Record]:
         return list(await connection.fetch("SELECT * FROM notifications ORDER BY id"))
 
 
-async def deliver_until(delivery: MessageDelivery, database: Database, status: str) -> asyncpg.Record:
+async def deliver_until(
+    delivery: MessageDelivery, database: Database, status: str
+) -> asyncpg.Record:
     async def reached() -> asyncpg.Record | None:
         await delivery.deliver_due()
         (row,) = await rows(database)
@@ -88,24 +101,32 @@ async def test_mail_arrives(database: Database, smtp: str, mailbox: Mailbox) -> 
     assert await delivery.deliver_due() == 0
 
 
-async def test_what_fails_for_the_moment_is_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
+async def test_what_fails_for_the_moment_is_tried_again(
+    database: Database, smtp: str, mailbox: Mailbox
+) -> None:
     mailbox.answers = ["451 try later", "452 no room"]
     await queue(database)
-    row = await deliver_until(MessageDelivery(database, channels(smtp, "a@b.example"), RULES), database, "sent")
+    row = await deliver_until(
+        MessageDelivery(database, channels(smtp, "a@b.example"), RULES), database, "sent"
+    )
     assert row["attempts"] == 3
     assert len(mailbox.messages) == 1
 
 
 async def test_a_mail_server_that_is_away_is_tried_again(database: Database) -> None:
     await queue(database)
-    delivery = MessageDelivery(database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES)
+    delivery = MessageDelivery(
+        database, channels(f"smtp://127.0.0.1:{free_port()}", "a@b.example"), RULES
+    )
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert (row["status"], row["attempts"], row["sent_at"]) == ("queued", 1, None)
     assert row["next_attempt_at"] > row["created_at"]
 
 
-async def test_what_is_refused_for_good_is_not_tried_again(database: Database, smtp: str, mailbox: Mailbox) -> None:
+async def test_what_is_refused_for_good_is_not_tried_again(
+    database: Database, smtp: str, mailbox: Mailbox
+) -> None:
     mailbox.refused = {"ann@valerix.example"}
     await queue(database)
     delivery = MessageDelivery(database, channels(smtp, "a@b.example"), RULES)
@@ -126,7 +147,9 @@ async def test_mail_waits_for_an_address_and_is_skipped_when_none_comes(
     (row,) = await rows(database)
     assert row["status"] == "queued"
     async with database.connection() as connection:
-        await connection.execute("UPDATE notifications SET attempts = $1, next_attempt_at = now()", MAX_ATTEMPTS - 1)
+        await connection.execute(
+            "UPDATE notifications SET attempts = $1, next_attempt_at = now()", MAX_ATTEMPTS - 1
+        )
     await delivery.deliver_due()
     (row,) = await rows(database)
     assert (row["status"], row["last_error"]) == ("skipped", "AddressUnknown: No address is known")
@@ -149,9 +172,17 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
         sent = await connection.fetch(
             "SELECT recipient, channel, count(*) FROM notifications WHERE status = 'sent' GROUP BY 1, 2"
         )
-        await connection.execute("UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'")
-        await connection.execute("UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'")
-    assert sorted(map(tuple, sent)) == [("CUST-001", "email", 20), ("CUST-001", "sms", 3), ("CUST-002", "email", 3)]
+        await connection.execute(
+            "UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'"
+        )
+        await connection.execute(
+            "UPDATE notifications SET next_attempt_at = now() WHERE status = 'queued'"
+        )
+    assert sorted(map(tuple, sent)) == [
+        ("CUST-001", "email", 20),
+        ("CUST-001", "sms", 3),
+        ("CUST-002", "email", 3),
+    ]
     while await delivery.deliver_due():
         pass
     assert sum(row["status"] == "sent" for row in await rows(database)) == 46
@@ -184,7 +215,9 @@ async def test_any_number_of_processes_share_the_queue(database: Database) -> No
     assert sorted(seen) == sorted(made)
 
 
-async def test_what_another_machine_says_cannot_keep_the_others_from_being_written_down(database: Database) -> None:
+async def test_what_another_machine_says_cannot_keep_the_others_from_being_written_down(
+    database: Database,
+) -> None:
     """Otherwise all of them would be sent again and again."""
 
     async def send(outgoing: OutgoingMessage) -> None:
@@ -201,7 +234,9 @@ async def test_what_another_machine_says_cannot_keep_the_others_from_being_writt
     ]
 
 
-async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(database: Database) -> None:
+async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(
+    database: Database,
+) -> None:
     (message_id,) = await queue(database)
 
     async def hang(_: OutgoingMessage) -> None:
@@ -231,7 +266,9 @@ async def test_a_process_that_dies_while_sending_leaves_the_message_to_others(da
     # The first process was only asleep: the outcome it writes now is ignored.
     async with database.connection() as connection:
         await repository.settle(
-            connection, claim_id, [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")]
+            connection,
+            claim_id,
+            [repository.Outcome(message_id, NotificationStatus.FAILED, None, "zombie")],
         )
         assert [row["status"] for row in await rows(database)] == ["queued"]
         await connection.execute("UPDATE claims SET lapses_at = now()")
@@ -247,9 +284,13 @@ async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Data
         claim = await repository.claim_due(tx, 8, timedelta(0), 20)  # the claim lapses at once
     assert claim.id is not None
     async with database.connection() as watching, database.transaction() as late:
-        await repository.settle(late, claim.id, [repository.Outcome(message_id, NotificationStatus.SENT)])
+        await repository.settle(
+            late, claim.id, [repository.Outcome(message_id, NotificationStatus.SENT)]
+        )
         other = asyncio.create_task(
-            MessageDelivery(database, {"email": simulate}, RULES._replace(hourly_limit=0)).deliver_due()
+            MessageDelivery(
+                database, {"email": simulate}, RULES._replace(hourly_limit=0)
+            ).deliver_due()
         )
 
         async def waits() -> bool:
@@ -264,7 +305,9 @@ async def test_what_is_settled_while_it_is_put_off_stays_as_it_is(database: Data
 async def test_what_waited_a_day_is_skipped(database: Database) -> None:
     await queue(database)
     async with database.connection() as connection:
-        await connection.execute("UPDATE notifications SET created_at = now() - interval '25 hours'")
+        await connection.execute(
+            "UPDATE notifications SET created_at = now() - interval '25 hours'"
+        )
         await repository.skip_stale(connection, timedelta(days=1))
     (row,) = await rows(database)
     assert row["status"] == "skipped"
@@ -276,20 +319,31 @@ async def test_about_so_many_live_events_are_kept_and_the_last_always(database: 
             await repository.insert_live_events(tx, [None] * count, ['{"type":"x"}'] * count)
         await repository.prune_live_events(tx, 10)
         kept = await repository.list_live_events(tx, after=0, owner=None, limit=100)
-        assert [event.id for event in kept] == list(range(21, 51))  # events of one batch are pruned together
+        assert [event.id for event in kept] == list(
+            range(21, 51)
+        )  # events of one batch are pruned together
         assert await repository.find_live_bounds(tx) == (21, 50)
         await repository.prune_live_events(tx, 0)
         assert await repository.find_live_bounds(tx) == (45, 50)
 
 
-async def test_of_what_was_told_together_everybody_reads_their_own_from_any_place(database: Database) -> None:
+async def test_of_what_was_told_together_everybody_reads_their_own_from_any_place(
+    database: Database,
+) -> None:
     owners = ["CUST-1", None, "CUST-2", "CUST-1", "CUST-1"]
     async with database.transaction() as tx:
         for batch in (owners[:3], owners[3:]):
-            await repository.insert_live_events(tx, batch, [f'{{"batch":{len(batch)}}}'] * len(batch))
+            await repository.insert_live_events(
+                tx, batch, [f'{{"batch":{len(batch)}}}'] * len(batch)
+            )
 
         async def read(after: int, owner: str | None, limit: int) -> list[int]:
-            return [event.id for event in await repository.list_live_events(tx, after=after, owner=owner, limit=limit)]
+            return [
+                event.id
+                for event in await repository.list_live_events(
+                    tx, after=after, owner=owner, limit=limit
+                )
+            ]
 
         assert await read(0, None, 9) == [1, 2, 3, 4, 5]
         assert await read(1, None, 3) == [2, 3, 4]
@@ -318,7 +372,15 @@ def test_messages_are_late_after_a_day_and_links_once_they_are_over(
     name: str, in_time: timedelta, late: timedelta
 ) -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    event = Event(id="1", source="/valerix/any", type=f"valerix.{name}.v1", subject="1", time=now, sequence=1, data={})
+    event = Event(
+        id="1",
+        source="/valerix/any",
+        type=f"valerix.{name}.v1",
+        subject="1",
+        time=now,
+        sequence=1,
+        data={},
+    )
     assert [is_late(event, now + age) for age in (in_time, late)] == [False, True]
 
 
@@ -328,7 +390,9 @@ def test_a_mail_url_that_is_none_stops_the_start(url: str) -> None:
         SmtpSender(url, "a@b.example", 40)
 
 
-async def test_a_password_is_never_sent_in_the_clear(database: Database, smtp: str, mailbox: Mailbox) -> None:
+async def test_a_password_is_never_sent_in_the_clear(
+    database: Database, smtp: str, mailbox: Mailbox
+) -> None:
     await queue(database)
     with_password = smtp.replace("//", "//shop:secret@")
     await MessageDelivery(database, channels(with_password, "a@b.example"), RULES).deliver_due()

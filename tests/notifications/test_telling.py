@@ -17,7 +17,9 @@ PATH = "/api/v1/notifications"
 
 async def messages_of(api: Api, customer: str, count: int, **filters: str) -> list[dict[str, Any]]:
     """The customer's notifications once there are `count`, oldest first."""
-    query = "&".join(f"{name}={value}" for name, value in {"customerId": customer, **filters}.items())
+    query = "&".join(
+        f"{name}={value}" for name, value in {"customerId": customer, **filters}.items()
+    )
 
     async def look() -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = (await api.get(f"{PATH}?{query}")).json["items"]
@@ -26,9 +28,13 @@ async def messages_of(api: Api, customer: str, count: int, **filters: str) -> li
     return await eventually(look)
 
 
-async def test_a_batch_that_comes_three_times_is_told_once(api: Api, bus: Bus, customer: str) -> None:
+async def test_a_batch_that_comes_three_times_is_told_once(
+    api: Api, bus: Bus, customer: str
+) -> None:
     data = order(customer)
-    batch = message("orders", ("order.confirmed", data["id"], 2, data), ("order.shipped", data["id"], 4, data))
+    batch = message(
+        "orders", ("order.confirmed", data["id"], 2, data), ("order.shipped", data["id"], 4, data)
+    )
     for _ in range(3):
         await bus.publish([batch])
     await bus.publish([message("orders", ("order.completed", data["id"], 5, data))])
@@ -61,13 +67,19 @@ async def test_an_event_that_cannot_be_told_becomes_a_dead_letter_and_the_rest_i
     await bus.publish(
         [
             message("payments", ("payment.refunded", f"bad-{customer}", 1, bad)),
-            message("orders", ("order.confirmed", good["id"], 1, good), ("order.failed", f"bad-{customer}", 2, bad)),
+            message(
+                "orders",
+                ("order.confirmed", good["id"], 1, good),
+                ("order.failed", f"bad-{customer}", 2, bad),
+            ),
         ]
     )
     assert len(await messages_of(api, customer, 1)) == 1
 
     async def buried() -> list[Any]:
-        found = await database.fetch("SELECT error FROM dead_letters WHERE event->>'subject' = $1", f"bad-{customer}")
+        found = await database.fetch(
+            "SELECT error FROM dead_letters WHERE event->>'subject' = $1", f"bad-{customer}"
+        )
         return found if len(found) == 2 else []
 
     assert all("TemplateNeedsMore" in row["error"] for row in await eventually(buried))
@@ -87,7 +99,14 @@ async def test_low_stock_is_told_again_after_it_was_over(api: Api, bus: Bus, cus
     A delivery ends low stock; sales and releases around the threshold do not.
     """
     sku = f"SKU-{customer}"
-    data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
+    data = {
+        "productId": sku,
+        "warehouseId": "WH",
+        "onHand": 3,
+        "reserved": 1,
+        "availableInAll": 2,
+        "orderId": None,
+    }
     low = [
         ("inventory.low_stock", f"{sku}/WH", number, data | {"delivery": delivery})
         for number, delivery in enumerate((1, 1, 9, 9), 1)
@@ -95,14 +114,25 @@ async def test_low_stock_is_told_again_after_it_was_over(api: Api, bus: Bus, cus
     await bus.publish([message("inventory", *low)])
 
     async def about_it() -> int:
-        return len([item for item in await messages_of(api, "operators", 1) if sku in item["subject"]])
+        return len(
+            [item for item in await messages_of(api, "operators", 1) if sku in item["subject"]]
+        )
 
     await eventually_equal(about_it, 2)
 
 
-async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bus, customer: str) -> None:
+async def test_low_stock_is_told_to_the_operators_once_an_hour(
+    api: Api, bus: Bus, customer: str
+) -> None:
     sku = f"SKU-{customer}"
-    data = {"productId": sku, "warehouseId": "WH", "onHand": 3, "reserved": 1, "availableInAll": 2, "orderId": None}
+    data = {
+        "productId": sku,
+        "warehouseId": "WH",
+        "onHand": 3,
+        "reserved": 1,
+        "availableInAll": 2,
+        "orderId": None,
+    }
     events = [("inventory.low_stock", f"{sku}/WH", number, data) for number in range(1, 6)]
     await bus.publish([message("inventory", *events)])
 
@@ -114,11 +144,18 @@ async def test_low_stock_is_told_to_the_operators_once_an_hour(api: Api, bus: Bu
     assert OPERATORS_EMAIL not in str(items)
 
 
-async def test_the_newest_address_of_a_customer_is_kept(bus: Bus, customer: str, database: Connection) -> None:
+async def test_the_newest_address_of_a_customer_is_kept(
+    bus: Bus, customer: str, database: Connection
+) -> None:
     user_id = new_id()
 
     def person(version: int) -> tuple[str, str, int, dict[str, Any]]:
-        data = {"id": user_id, "customerId": customer, "name": "Ann", "email": f"ann{version}@valerix.example"}
+        data = {
+            "id": user_id,
+            "customerId": customer,
+            "name": "Ann",
+            "email": f"ann{version}@valerix.example",
+        }
         return ("customer.updated", user_id, version, data)
 
     await bus.publish([message("users", person(1), person(3)), message("users", person(2))])
@@ -126,7 +163,11 @@ async def test_the_newest_address_of_a_customer_is_kept(bus: Bus, customer: str,
     await bus.publish([message("users", ("customer.registered", new_id(), 1, last))])
 
     async def seen() -> bool:
-        return bool(await database.fetchval("SELECT 1 FROM contacts WHERE customer_id = $1", f"{customer}-last"))
+        return bool(
+            await database.fetchval(
+                "SELECT 1 FROM contacts WHERE customer_id = $1", f"{customer}-last"
+            )
+        )
 
     await eventually(seen)
     email = await database.fetchval("SELECT email FROM contacts WHERE customer_id = $1", customer)
@@ -143,7 +184,9 @@ async def test_staff_sends_free_text_and_templates(api: Api, customer: str) -> N
     assert answer.headers["location"] == f"{PATH}/{answer.json['id']}"
     template = {"customerId": customer, "template": "order_completed", "data": {"id": "42"}}
     assert "42" in (await api.post(f"{PATH}/send", template)).json["subject"]
-    assert (await api.post(f"{PATH}/send", {"customerId": customer, "channel": "sms", "body": "Hi"})).status == 202
+    assert (
+        await api.post(f"{PATH}/send", {"customerId": customer, "channel": "sms", "body": "Hi"})
+    ).status == 202
     assert len(await messages_of(api, customer, 3, status="sent")) == 3
 
 
@@ -172,7 +215,9 @@ async def test_requests_that_make_no_sense_are_refused(api: Api, customer: str) 
     ):
         answer = await api.post(f"{PATH}/send", {"customerId": customer, **wrong})
         assert (answer.status, answer.json["errors"][0]["pointer"]) == (400, pointer), wrong
-    answer = await api.post(f"{PATH}/send", {"customerId": customer, "template": "order_completed", "data": {}})
+    answer = await api.post(
+        f"{PATH}/send", {"customerId": customer, "template": "order_completed", "data": {}}
+    )
     assert (answer.status, answer.json["code"]) == (422, "template_needs_more")
     assert answer.json["detail"] == "Template order_completed (email) needs id in its data"
 
@@ -182,7 +227,9 @@ async def test_customers_see_their_own_and_send_nothing(
 ) -> None:
     other = f"{customer}-other"
     sent = {
-        number: (await api.post(f"{PATH}/send", {"customerId": number, "subject": "x", "body": "x"})).json["id"]
+        number: (
+            await api.post(f"{PATH}/send", {"customerId": number, "subject": "x", "body": "x"})
+        ).json["id"]
         for number in (customer, other)
     }
     token = person(customer)
@@ -194,12 +241,16 @@ async def test_customers_see_their_own_and_send_nothing(
     assert (await api.get(f"{PATH}/{sent[other]}")).status == 200
     body = {"customerId": customer, "subject": "x", "body": "x"}
     assert (await api.post(f"{PATH}/send", body, token=token)).status == 403
-    assert (await api.post(f"{PATH}/send", body, token=identities.service("orders", "notifications"))).status == 403
+    assert (
+        await api.post(f"{PATH}/send", body, token=identities.service("orders", "notifications"))
+    ).status == 403
 
 
 async def test_pages_and_filters(api: Api, customer: str) -> None:
     for number in range(5):
-        await api.post(f"{PATH}/send", {"customerId": customer, "subject": str(number), "body": "x"})
+        await api.post(
+            f"{PATH}/send", {"customerId": customer, "subject": str(number), "body": "x"}
+        )
     await api.post(f"{PATH}/send", {"customerId": customer, "channel": "sms", "body": "x"})
     seen: list[str] = []
     query = f"{PATH}?customerId={customer}&channel=email&limit=2"

@@ -25,7 +25,9 @@ def entry(kind: str, version: int, trace: str = TRACE) -> HistoryEntry:
 
 def refunded(refund_id: str) -> HistoryEntry:
     """An entry noted by payments some time after the act, in a trace of its own."""
-    return entry("order.refunded", 5, OTHER)._replace(refund=Refunded(refund_id, Money(77, "USD"), "scratched"))
+    return entry("order.refunded", 5, OTHER)._replace(
+        refund=Refunded(refund_id, Money(77, "USD"), "scratched")
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,12 +49,17 @@ def refunded(refund_id: str) -> HistoryEntry:
         (act(acts.STOCK_RESERVED), entry("order.confirmed", 2), False),
     ],
 )
-def test_an_entry_is_the_act_that_caused_it(done: RecordedAct, told: HistoryEntry, caused: bool) -> None:
+def test_an_entry_is_the_act_that_caused_it(
+    done: RecordedAct, told: HistoryEntry, caused: bool
+) -> None:
     assert cause_of(told, [done]) == (done if caused else None)
 
 
 def test_customers_are_told_that_staff_did_it_and_staff_who() -> None:
-    assert by(act(acts.ORDER_PLACED), to_staff=False).actor is not by(act(acts.ORDER_PLACED), to_staff=True).actor
+    assert (
+        by(act(acts.ORDER_PLACED), to_staff=False).actor
+        is not by(act(acts.ORDER_PLACED), to_staff=True).actor
+    )
     shown = by(act(acts.ORDER_PLACED), to_staff=True)
     assert shown.kind == "staff"
     assert by(act(acts.ORDER_PLACED, role="service"), to_staff=False).kind == "service"

@@ -35,9 +35,15 @@ class Peers:
         self._stock = stock
         self._payment = payment
 
-    async def post(self, path: str, *_: Any, deadline: Deadline, report: Callable[[Attempt], None]) -> object:
+    async def post(
+        self, path: str, *_: Any, deadline: Deadline, report: Callable[[Attempt], None]
+    ) -> object:
         self.called.append(path)
-        failure = NotSent("inventory", "is away") if self._stock is None and path == commands.RELEASE_STOCK else None
+        failure = (
+            NotSent("inventory", "is away")
+            if self._stock is None and path == commands.RELEASE_STOCK
+            else None
+        )
         report(Attempt(NOW, 1.0, failure))
         if failure is not None:
             raise failure
@@ -83,7 +89,10 @@ async def test_what_had_nothing_to_undo_is_on_record_and_not_shown(payment: str)
     peers = Peers(stock="released", payment=payment, empty=True)
     running = await driven(peers, "pending", cancel_reason="changed my mind")
     assert peers.called == [commands.VOID_PAYMENTS, commands.RELEASE_STOCK]
-    assert outcomes(running) == [("void_payment", "nothing_to_undo"), ("release_stock", "nothing_to_undo")]
+    assert outcomes(running) == [
+        ("void_payment", "nothing_to_undo"),
+        ("release_stock", "nothing_to_undo"),
+    ]
     assert ended(running) == ("cancelled", "order_cancelled")
     assert shown(running.steps) == []
 
@@ -122,9 +131,15 @@ async def test_an_order_that_has_left_is_shipped_and_stays_paid() -> None:
 
 
 async def test_an_order_ships_when_its_reservation_is_committed_and_not_otherwise() -> None:
-    shipped, lost = await driven(Peers("committed"), "processing"), await driven(Peers("released"), "processing")
+    shipped, lost = (
+        await driven(Peers("committed"), "processing"),
+        await driven(Peers("released"), "processing"),
+    )
     assert (ended(shipped), outcomes(shipped)) == (("shipped", None), [("ship", "committed")])
-    assert (ended(lost), outcomes(lost)) == (("processing", "reservation_lost"), [("ship", "released")])
+    assert (ended(lost), outcomes(lost)) == (
+        ("processing", "reservation_lost"),
+        [("ship", "released")],
+    )
 
 
 @pytest.mark.parametrize("status", sorted(AT_REST))
@@ -134,7 +149,11 @@ async def test_an_order_at_rest_keeps_its_stock_and_its_money(status: OrderStatu
     running = await driven(peers, status)
     assert peers.called == []
     assert running.decision is not None
-    assert (running.decision.status, running.decision.due_in, running.decision.emits_event) == (status, None, False)
+    assert (running.decision.status, running.decision.due_in, running.decision.emits_event) == (
+        status,
+        None,
+        False,
+    )
 
 
 # --- wherever a priced order ends, a late charge and a late reservation are refused
@@ -147,7 +166,9 @@ class Reserving(Peers):
         super().__init__(stock="released")
         self._outcome = outcome
 
-    async def post(self, path: str, *body: Any, deadline: Deadline, report: Callable[[Attempt], None]) -> object:
+    async def post(
+        self, path: str, *body: Any, deadline: Deadline, report: Callable[[Attempt], None]
+    ) -> object:
         if path != commands.RESERVE_STOCK:
             return await super().post(path, *body, deadline=deadline, report=report)
         self.called.append(path)
@@ -160,14 +181,19 @@ async def known_customers(customer_ids: list[str]) -> dict[str, str]:
 
 
 async def reserving(
-    outcome: commands.ReserveOutcome, attempts: int, on_shortage: str = "reject", expected: Money | None = None
+    outcome: commands.ReserveOutcome,
+    attempts: int,
+    on_shortage: str = "reject",
+    expected: Money | None = None,
 ) -> tuple[SagaRun, list[str]]:
     """Run a priced order with two of A; return the run and the services' paths that it called."""
     priced = order()
     priced.lines, priced.on_shortage, priced.attempts = [OrderLine("A", 2)], on_shortage, attempts
     priced.currency, priced.total_minor, priced.expected_total = "USD", 1000, expected
     peers: Any = Reserving(outcome)
-    saga = Saga(Services(peers, peers, peers), known_customers, NO_STOCK_WAIT, timedelta(0), RETRY, 0)
+    saga = Saga(
+        Services(peers, peers, peers), known_customers, NO_STOCK_WAIT, timedelta(0), RETRY, 0
+    )
     running = SagaRun(priced)
     await saga.run([running], Deadline.after(60), 1.0)
     return running, peers.called
@@ -190,7 +216,9 @@ async def test_an_order_that_was_driven_before_ends_with_its_payment_void_and_it
 
 
 async def test_a_backorder_that_ends_when_it_is_quoted_leaves_the_waiting_list() -> None:
-    short = commands.StockShort("id", [commands.Shortage("A", 2, 0)], [commands.PricedProduct("A", "A", 500, "USD")])
+    short = commands.StockShort(
+        "id", [commands.Shortage("A", 2, 0)], [commands.PricedProduct("A", "A", 500, "USD")]
+    )
     running, called = await reserving(short, 0, "backorder", Money(1, "USD"))
     assert (ended(running), called) == (("failed", "total_differs"), UNDONE)
 
@@ -205,9 +233,13 @@ async def test_a_first_run_that_gets_no_stock_asks_for_nothing_more(
 
 
 @pytest.mark.parametrize("held", [[("A", 1)], [("A", 2), ("B", 1)], [("B", 2)], []])
-async def test_stock_that_was_reserved_for_other_lines_ends_the_order(held: list[tuple[str, int]]) -> None:
+async def test_stock_that_was_reserved_for_other_lines_ends_the_order(
+    held: list[tuple[str, int]],
+) -> None:
     """The lines were changed while a reservation was on its way."""
     products = [commands.PricedProduct(sku, sku, 500, "USD") for sku in ("A", "B")]
     allocations = [Allocation(sku, "EAST", quantity) for sku, quantity in held]
-    running, called = await reserving(commands.StockReserved("id", allocations, products, idempotent=True), attempts=1)
+    running, called = await reserving(
+        commands.StockReserved("id", allocations, products, idempotent=True), attempts=1
+    )
     assert (ended(running), called) == (("failed", "order_ended"), UNDONE)

@@ -45,7 +45,9 @@ class UndecidedShop(Shop):
 
     def _capture(self, command: commands.CapturePayment) -> commands.PaymentOutcome:
         if not self.decided:
-            return commands.PaymentOutcome(command.order_id, command.order_id, PaymentStatus.PROCESSING, "silent")
+            return commands.PaymentOutcome(
+                command.order_id, command.order_id, PaymentStatus.PROCESSING, "silent"
+            )
         return super()._capture(command)
 
 
@@ -62,7 +64,9 @@ def shop() -> UndecidedShop:
 
 @pytest.fixture
 def flows(database: Database, shop: UndecidedShop) -> OrderFlows:
-    saga = Saga(Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0)
+    saga = Saga(
+        Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0
+    )
     return connect(database, database, saga, lambda: None, max_concurrent_batches=2, bounds=BOUNDS)
 
 
@@ -93,12 +97,16 @@ async def counting(database: Database) -> int:
 
 async def written(database: Database) -> tuple[int, int]:
     async with database.connection() as tx:
-        row = await tx.fetchrow("SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events)")
+        row = await tx.fetchrow(
+            "SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM order_events)"
+        )
     assert row is not None
     return row[0], row[1]
 
 
-async def test_no_more_orders_wait_for_one_customer(database: Database, flows: OrderFlows, shop: UndecidedShop) -> None:
+async def test_no_more_orders_wait_for_one_customer(
+    database: Database, flows: OrderFlows, shop: UndecidedShop
+) -> None:
     shop.in_stock = False
     held = [request(), request()]
     assert await statuses(flows, *held) == [409, 409]
@@ -112,7 +120,9 @@ async def test_no_more_orders_wait_for_one_customer(database: Database, flows: O
     assert await statuses(flows, request()) == [409]
 
 
-async def test_what_was_answered_before_is_answered_again(flows: OrderFlows, shop: UndecidedShop) -> None:
+async def test_what_was_answered_before_is_answered_again(
+    flows: OrderFlows, shop: UndecidedShop
+) -> None:
     shop.in_stock = False
     wanted = [request(key=b"1"), request(key=b"2")]
     first = [await flows.placing.place(each) for each in wanted]
@@ -121,10 +131,16 @@ async def test_what_was_answered_before_is_answered_again(flows: OrderFlows, sho
     assert await statuses(flows, request(key=b"3")) == ["waiting"]
 
 
-async def test_a_customer_is_declined_so_often_in_ten_minutes(database: Database, flows: OrderFlows) -> None:
+async def test_a_customer_is_declined_so_often_in_ten_minutes(
+    database: Database, flows: OrderFlows
+) -> None:
     assert await statuses(flows, request(method="card_declined")) == [402]
     assert await statuses(flows, request(method="card_declined")) == [402]
-    assert await statuses(flows, request(), request("CUST-002"), request(bounded=False)) == ["declined", 201, 201]
+    assert await statuses(flows, request(), request("CUST-002"), request(bounded=False)) == [
+        "declined",
+        201,
+        201,
+    ]
     async with database.connection() as tx:
         await tx.execute("UPDATE bounded_orders SET since = now() - interval '11 minutes'")
     assert await statuses(flows, request()) == [201]
@@ -147,14 +163,20 @@ async def test_so_many_units_are_kept_for_payments_that_are_not_decided(
     assert await counting(database) == 0
 
 
-async def test_an_order_that_is_confirmed_at_once_leaves_nothing(database: Database, flows: OrderFlows) -> None:
+async def test_an_order_that_is_confirmed_at_once_leaves_nothing(
+    database: Database, flows: OrderFlows
+) -> None:
     assert await statuses(flows, *(request() for _ in range(20))) == [201] * 20
     assert await counting(database) == 0
 
 
 async def test_without_bounds_nothing_is_refused(database: Database, shop: UndecidedShop) -> None:
-    saga = Saga(Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0)
-    nothing = connect(database, database, saga, lambda: None, max_concurrent_batches=2, bounds=Bounds(0, 0, 0))
+    saga = Saga(
+        Services(shop, shop, shop), directory, STOCK_WAIT, timedelta(hours=1), Retry(1, 1), 0
+    )
+    nothing = connect(
+        database, database, saga, lambda: None, max_concurrent_batches=2, bounds=Bounds(0, 0, 0)
+    )
     shop.in_stock = False
     for _ in range(2):
         assert await statuses(nothing, *(request() for _ in range(60))) == [409] * 60
@@ -166,7 +188,11 @@ async def test_orders_that_waited_before_there_were_bounds_count(
     url, folder = database_url(), resources.files("valerix.orders") / "migrations"
     await migrate_up_to("0006", "orders", url, tmp_path)
     connection = await asyncpg.connect(url)
-    for order_id, code in ((new_id(), "insufficient_stock"), (new_id(), "inventory_unavailable"), (new_id(), None)):
+    for order_id, code in (
+        (new_id(), "insufficient_stock"),
+        (new_id(), "inventory_unavailable"),
+        (new_id(), None),
+    ):
         await connection.execute(
             """
             INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, error_code,

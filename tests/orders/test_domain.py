@@ -21,15 +21,24 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
 
 
-def order(*lines: OrderLine, on_shortage: str = "hold", status: str = OrderStatus.PENDING, attempts: int = 0) -> Order:
-    made = Order("id", "CUST-001", list(lines) or [OrderLine("A", 2)], "card_ok", on_shortage, NOW, NOW)
+def order(
+    *lines: OrderLine,
+    on_shortage: str = "hold",
+    status: str = OrderStatus.PENDING,
+    attempts: int = 0,
+) -> Order:
+    made = Order(
+        "id", "CUST-001", list(lines) or [OrderLine("A", 2)], "card_ok", on_shortage, NOW, NOW
+    )
     made.status, made.attempts = OrderStatus(status), attempts
     return made
 
 
 @pytest.mark.parametrize("old", TRANSITIONS)
 @pytest.mark.parametrize("new", TRANSITIONS)
-def test_an_order_moves_along_the_table_and_nowhere_else(old: OrderStatus, new: OrderStatus) -> None:
+def test_an_order_moves_along_the_table_and_nowhere_else(
+    old: OrderStatus, new: OrderStatus
+) -> None:
     moving = order(status=old)
     if new in TRANSITIONS[old]:
         moving.move(new, LATER)
@@ -72,12 +81,17 @@ def test_what_cannot_be_charged_is_refused(products: list[PricedProduct]) -> Non
         ("reject", "failed", None),
     ],
 )
-def test_shortage_goes_as_the_order_wished(on_shortage: str, status: str, due_in: timedelta | None) -> None:
+def test_shortage_goes_as_the_order_wished(
+    on_shortage: str, status: str, due_in: timedelta | None
+) -> None:
     decision = decisions.short_of_stock(
         order(on_shortage=on_shortage), "A: 2 wanted, 1 left", STOCK_WAIT, NOW, asked=False
     )
     assert (decision.status, decision.due_in) == (status, due_in)
-    assert (decision.error_code, decision.error_message) == ("insufficient_stock", "Insufficient stock")
+    assert (decision.error_code, decision.error_message) == (
+        "insufficient_stock",
+        "Insufficient stock",
+    )
 
 
 @given(attempts=st.integers(0, 10_000), jitter=st.floats(0, 1))
@@ -89,8 +103,13 @@ def test_waiting_grows_with_attempts_but_never_past_its_limit(attempts: int, jit
 
 @pytest.mark.parametrize(("jitter", "share"), [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)])
 def test_a_delay_is_half_to_all_of_the_doubled_pauses(jitter: float, share: float) -> None:
-    delays = [decisions.delayed(order(attempts=n), "code", "message", RETRY, jitter).due_in for n in (0, 1, 2, 9)]
-    assert delays == [timedelta(seconds=pause * share) for pause in (1, 2, 4, RETRY.longest_seconds)]
+    delays = [
+        decisions.delayed(order(attempts=n), "code", "message", RETRY, jitter).due_in
+        for n in (0, 1, 2, 9)
+    ]
+    assert delays == [
+        timedelta(seconds=pause * share) for pause in (1, 2, 4, RETRY.longest_seconds)
+    ]
 
 
 @pytest.mark.parametrize("status", ["pending", "confirmed", "processing"])
@@ -107,13 +126,20 @@ def test_a_delay_changes_no_state(status: str) -> None:
         ("shipped", "shipped", []),
     ],
 )
-def test_the_way_through_the_warehouse_leaves_nothing_out(status: str, target: str, states: list[str]) -> None:
+def test_the_way_through_the_warehouse_leaves_nothing_out(
+    status: str, target: str, states: list[str]
+) -> None:
     assert path_to(OrderStatus(status), OrderStatus(target)) == states
 
 
 @pytest.mark.parametrize(
     ("status", "target"),
-    [("pending", "processing"), ("shipped", "processing"), ("cancelled", "shipped"), ("failed", "completed")],
+    [
+        ("pending", "processing"),
+        ("shipped", "processing"),
+        ("cancelled", "shipped"),
+        ("failed", "completed"),
+    ],
 )
 def test_there_is_no_other_way(status: str, target: str) -> None:
     with pytest.raises(IllegalOrderTransition, match=f"is {status} cannot become {target}"):

@@ -66,7 +66,14 @@ async def confirmed(database: Database, count: int) -> list[Order]:
     wanted = [accepting() for _ in range(count)]
     await accept(database, *wanted)
     orders = [w.order for w in wanted]
-    assert len(await finish(database, *(finishing(o, decisions.confirmed(timedelta(0)), 201) for o in orders))) == count
+    assert (
+        len(
+            await finish(
+                database, *(finishing(o, decisions.confirmed(timedelta(0)), 201) for o in orders)
+            )
+        )
+        == count
+    )
     return orders
 
 
@@ -85,10 +92,14 @@ async def statuses(database: Database) -> list[tuple[str, int, int]]:
     return [tuple(row) for row in rows]
 
 
-async def test_steps_that_need_nobody_are_taken_once_however_many_take_them(database: Database) -> None:
+async def test_steps_that_need_nobody_are_taken_once_however_many_take_them(
+    database: Database,
+) -> None:
     await confirmed(database, 30)
     workers = [worker(database)[0] for _ in range(3)]
-    taken = await asyncio.gather(*(each.fulfilment.sweep(12, Deadline.after(60)) for each in workers for _ in range(2)))
+    taken = await asyncio.gather(
+        *(each.fulfilment.sweep(12, Deadline.after(60)) for each in workers for _ in range(2))
+    )
     assert sum(taken) == 30
     assert await statuses(database) == [("processing", 3, 0)] * 30
 
@@ -99,7 +110,11 @@ async def test_a_backlog_of_one_kind_holds_up_none_of_the_other(database: Databa
     await make_due(database)
     orders, saga = worker(database)
     assert await orders.fulfilment.sweep(2, Deadline.after(60)) == 2
-    assert [status for status, _, _ in await statuses(database)].count("processing") == len(saga.driven) == 2
+    assert (
+        [status for status, _, _ in await statuses(database)].count("processing")
+        == len(saga.driven)
+        == 2
+    )
 
 
 @pytest.mark.parametrize("on_shortage", ["backorder", "hold"])
@@ -110,14 +125,18 @@ async def test_orders_that_are_ready_are_due(database: Database, on_shortage: st
         wanted.order.on_shortage = on_shortage
     await accept(database, ready, waiting)
     ready_decision = decisions.short_of_stock(ready.order, "x", STOCK_WAIT, utc_now(), asked=False)
-    await finish(database, *(finishing(wanted.order, ready_decision, 409) for wanted in (ready, waiting)))
+    await finish(
+        database, *(finishing(wanted.order, ready_decision, 409) for wanted in (ready, waiting))
+    )
     assert await claim(database) == []
     async with database.connection() as tx:
         await READ_MODEL.make_ready_due(tx, [ready.order.id, new_id()])
     assert [order.id for order in await claim(database)] == [ready.order.id]
 
 
-async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_put_off(database: Database) -> None:
+async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_put_off(
+    database: Database,
+) -> None:
     """Stock arrives between inventory's refusal and the moment the refusal is written."""
     wanted = accepting()
     wanted.order.on_shortage = "backorder"
@@ -129,7 +148,9 @@ async def test_a_backorder_that_is_ready_before_its_shortage_is_written_is_not_p
     assert [order.id for order in await claim(database)] == [wanted.order.id]
 
 
-async def test_a_hold_is_over_after_its_time_and_a_backorder_after_its_own(database: Database) -> None:
+async def test_a_hold_is_over_after_its_time_and_a_backorder_after_its_own(
+    database: Database,
+) -> None:
     hold, backorder, old, delayed = (accepting() for _ in range(4))
     backorder.order.on_shortage = old.order.on_shortage = "backorder"
     old.order.created_at -= STOCK_WAIT.backorder
@@ -160,7 +181,10 @@ async def test_a_backorder_of_before_gets_its_end_when_it_is_looked_at(database:
     short = decisions.short_of_stock(taken, "x", STOCK_WAIT, utc_now(), asked=False)
     async with database.connection() as tx:
         await DRIVING.postpone_orders(tx, [SagaRun(taken, decision=short)])
-        assert await tx.fetchval("SELECT held_until FROM orders") == taken.created_at + STOCK_WAIT.backorder
+        assert (
+            await tx.fetchval("SELECT held_until FROM orders")
+            == taken.created_at + STOCK_WAIT.backorder
+        )
 
 
 async def test_a_hold_that_is_over_ends_even_if_a_service_is_away_then(database: Database) -> None:
@@ -215,7 +239,9 @@ async def test_who_wants_an_order_while_its_step_is_taken_comes_too_late(
     async def want_it() -> None:
         async def claim_it() -> Order | None:
             async with database.connection() as tx:
-                return await DRIVING.claim_one(tx, order.id, order.version, LEASE, "changed my mind")
+                return await DRIVING.claim_one(
+                    tx, order.id, order.version, LEASE, "changed my mind"
+                )
 
         overtaken.append(asyncio.create_task(claim_it()))
         await asyncio.sleep(0.2)
@@ -236,8 +262,12 @@ async def test_a_step_is_not_taken_from_whoever_has_the_order(database: Database
     orders, _ = worker(database)
     assert await orders.fulfilment.sweep(10, Deadline.after(60)) == 0
     stale = msgspec.convert(msgspec.to_builtins(order), Order)
-    assert await finish(database, finishing(stale, decisions.fulfilled(stale, timedelta(0)))) == set()
-    assert await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == {order.id}
+    assert (
+        await finish(database, finishing(stale, decisions.fulfilled(stale, timedelta(0)))) == set()
+    )
+    assert await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == {
+        order.id
+    }
 
 
 async def test_that_an_order_waits_is_told_once(database: Database) -> None:
@@ -264,16 +294,24 @@ async def test_that_an_order_waits_is_told_once(database: Database) -> None:
     assert not {"order.still_held"}.intersection(BY_SOURCE[ORDERS])
 
 
-async def test_a_held_order_whose_retry_died_is_not_over_before_its_time(database: Database) -> None:
+async def test_a_held_order_whose_retry_died_is_not_over_before_its_time(
+    database: Database,
+) -> None:
     shop = Shop(A=500)
     shop.in_stock = False
     flows = shop_flows(database, shop)
     _, order = await place(flows, ("A", 1))
     async with database.connection() as tx:
-        assert await DRIVING.claim_one(tx, order.id, order.version, timedelta(0), None)  # and the new holder dies
+        assert await DRIVING.claim_one(
+            tx, order.id, order.version, timedelta(0), None
+        )  # and the new holder dies
     await flows.fulfilment.sweep(100, Deadline.after(60))
     after = await flows.queries.get(order.id, None)
-    assert (after.status, after.cancel_reason, after.version) == (OrderStatus.PENDING, None, order.version)
+    assert (after.status, after.cancel_reason, after.version) == (
+        OrderStatus.PENDING,
+        None,
+        order.version,
+    )
     async with database.connection() as tx:
         late = await tx.fetchval("SELECT abs(extract(epoch FROM due_at - held_until)) FROM orders")
     assert after.held_until == order.held_until

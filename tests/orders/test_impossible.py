@@ -42,7 +42,9 @@ class PickyPeers(Peers):
         self.calls: list[str] = []
         self.reason: str | None = None
 
-    async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
+    async def post(
+        self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None
+    ) -> Any:
         self.calls.append(path)
         if path != commands.CHECK_CUSTOMERS and self.odd.intersection(ids_of(body)):
             refusal = self.kind("inventory", 422, {"detail": "that is no order"})
@@ -52,17 +54,24 @@ class PickyPeers(Peers):
 
     def _capture(self, command: commands.CapturePayment) -> commands.PaymentOutcome:
         if command.method == "odd":
-            return commands.PaymentOutcome(command.order_id, command.order_id, PaymentStatus.DECLINED, self.reason)
+            return commands.PaymentOutcome(
+                command.order_id, command.order_id, PaymentStatus.DECLINED, self.reason
+            )
         return super()._capture(command)
 
 
 class NoProvider(Peers):
     """Peers without a provider: the outcome of a void stays unknown."""
 
-    async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
+    async def post(
+        self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None
+    ) -> Any:
         if path == commands.VOID_PAYMENTS:
             return commands.PaymentOutcomes(
-                [commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.PROCESSING) for c in body.commands]
+                [
+                    commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.PROCESSING)
+                    for c in body.commands
+                ]
             )
         return await super().post(path, body, answer, deadline=deadline, report=report)
 
@@ -101,7 +110,9 @@ async def test_an_order_that_cannot_be_inserted_is_refused_alone(database: Datab
     assert await find(database, wanted[1].order.id) is None
 
 
-async def test_what_was_found_out_about_an_order_and_cannot_be_written_leaves_it_as_it_was(database: Database) -> None:
+async def test_what_was_found_out_about_an_order_and_cannot_be_written_leaves_it_as_it_was(
+    database: Database,
+) -> None:
     wanted = [request() for _ in range(3)]
     wanted.insert(1, request(method="odd"))
     peers = PickyPeers()
@@ -119,20 +130,29 @@ async def test_an_order_another_service_refuses_waits_alone(database: Database, 
     odd, peers = wanted[place].order.id, PickyPeers()
     peers.odd = {odd}
     answers = await place_all(database, peers, wanted)
-    assert [answer.status for answer in answers] == [202 if each is wanted[place] else 201 for each in wanted]
+    assert [answer.status for answer in answers] == [
+        202 if each is wanted[place] else 201 for each in wanted
+    ]
     order = await find(database, odd)
     assert order is not None
     assert order.error_code == "inventory_unavailable"
     async with database.connection() as tx:
-        steps = {each.order.id: (await SEARCH.list_events(tx, each.order.id))[-1].steps for each in wanted}
-    names = {order_id: [(step.name, step.outcome) for step in found] for order_id, found in steps.items()}
+        steps = {
+            each.order.id: (await SEARCH.list_events(tx, each.order.id))[-1].steps
+            for each in wanted
+        }
+    names = {
+        order_id: [(step.name, step.outcome) for step in found] for order_id, found in steps.items()
+    }
     assert names.pop(odd) == [("validate_customer", "ok"), ("reserve_stock", "failed")]
     assert {tuple(found) for found in names.values()} == {
         (("validate_customer", "ok"), ("reserve_stock", "ok"), ("charge", "captured"))
     }
 
 
-async def test_a_refusal_that_is_not_about_what_was_sent_is_not_asked_for_again(database: Database) -> None:
+async def test_a_refusal_that_is_not_about_what_was_sent_is_not_asked_for_again(
+    database: Database,
+) -> None:
     wanted, peers = [request() for _ in range(4)], PickyPeers(Refused)
     peers.odd = {wanted[0].order.id}
     answers = await place_all(database, peers, wanted)
@@ -140,12 +160,16 @@ async def test_a_refusal_that_is_not_about_what_was_sent_is_not_asked_for_again(
     assert peers.calls.count(commands.RESERVE_STOCK) == 1
 
 
-async def test_in_the_warehouse_an_order_that_cannot_be_written_waits_alone(database: Database) -> None:
+async def test_in_the_warehouse_an_order_that_cannot_be_written_waits_alone(
+    database: Database,
+) -> None:
     wanted = [accepting() for _ in range(3)]
     await accept(database, *wanted)
     ids = [each.order.id for each in wanted]
     async with database.connection() as tx:
-        await tx.execute("UPDATE orders SET status = 'confirmed', total_minor = 1, allocations = '[]', due_at = now()")
+        await tx.execute(
+            "UPDATE orders SET status = 'confirmed', total_minor = 1, allocations = '[]', due_at = now()"
+        )
         # The event that its next state would write exists already.
         await tx.execute(
             "INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at) "
@@ -155,7 +179,10 @@ async def test_in_the_warehouse_an_order_that_cannot_be_written_waits_alone(data
     flows = open_flows(database, Peers())
     assert await flows.fulfilment.sweep(100, Deadline.after(60)) == 3
     async with database.connection() as tx:
-        states = {row["id"]: row["status"] for row in await tx.fetch("SELECT id::text, status FROM orders")}
+        states = {
+            row["id"]: row["status"]
+            for row in await tx.fetch("SELECT id::text, status FROM orders")
+        }
         due = await tx.fetchval("SELECT due_at > now() FROM orders WHERE id = $1", ids[1])
     assert states == {ids[0]: "processing", ids[1]: "confirmed", ids[2]: "processing"}
     assert due, "it is looked at again later, not at once"
@@ -166,18 +193,26 @@ async def test_a_time_that_cannot_be_stored_postpones_the_others(database: Datab
     wanted = [accepting() for _ in range(3)]
     await accept(database, *wanted)
     runs = [SagaRun(each.order, decision=left_alone(each.order)) for each in wanted]
-    for run, due_in in zip(runs, (timedelta(days=1), timedelta.max, timedelta(days=1)), strict=True):
+    for run, due_in in zip(
+        runs, (timedelta(days=1), timedelta.max, timedelta(days=1)), strict=True
+    ):
         assert run.decision
         run.decision.due_in = due_in
-    saga = Saga(Services(Peers(), Peers(), Peers()), directory, NO_STOCK_WAIT, timedelta(0), RETRY, 0)
+    saga = Saga(
+        Services(Peers(), Peers(), Peers()), directory, NO_STOCK_WAIT, timedelta(0), RETRY, 0
+    )
     driving = Driving(database, DRIVING, PLACING, COUNTED, saga, lambda: None)
     await driving.finish([(run, "t") for run in runs])
     async with database.connection() as tx:
-        due_at = await tx.fetch("SELECT due_at > now() + interval '1 hour' AS later FROM orders ORDER BY id")
+        due_at = await tx.fetch(
+            "SELECT due_at > now() + interval '1 hour' AS later FROM orders ORDER BY id"
+        )
     assert [row["later"] for row in due_at] == [True, False, True]
 
 
-async def test_a_paid_order_whose_money_waits_for_the_provider_gives_its_stock_back(database: Database) -> None:
+async def test_a_paid_order_whose_money_waits_for_the_provider_gives_its_stock_back(
+    database: Database,
+) -> None:
     """The stock that is shown as reserved is the stock that is reserved."""
     wanted = [request() for _ in range(2)]
     await place_all(database, Peers(), wanted)
@@ -185,12 +220,19 @@ async def test_a_paid_order_whose_money_waits_for_the_provider_gives_its_stock_b
 
     changes = open_flows(database, NoProvider()).changes
     order = await changes.cancel(cancelled, None, "changed my mind", Deadline.after(60))
-    assert (order.status, order.allocations, order.cancel_reason) == (OrderStatus.CONFIRMED, None, "changed my mind")
+    assert (order.status, order.allocations, order.cancel_reason) == (
+        OrderStatus.CONFIRMED,
+        None,
+        "changed my mind",
+    )
     async with database.connection() as tx:
         await tx.execute("UPDATE orders SET due_at = now()")
     await open_flows(database, Peers()).fulfilment.sweep(100, Deadline.after(60))
     ends = [await find(database, each.order.id) for each in wanted]
-    assert [each and each.status for each in ends] == [OrderStatus.CANCELLED, OrderStatus.PROCESSING]
+    assert [each and each.status for each in ends] == [
+        OrderStatus.CANCELLED,
+        OrderStatus.PROCESSING,
+    ]
 
 
 async def test_a_confirmed_order_without_a_wish_to_cancel_holds_stock(database: Database) -> None:

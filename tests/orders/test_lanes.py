@@ -56,14 +56,20 @@ async def test_a_slow_batch_gives_its_lane_to_the_next(database_url: Callable[..
         assert (await slow).status == 202
 
 
-async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_url: Callable[..., str]) -> None:
+async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(
+    database_url: Callable[..., str],
+) -> None:
     heard = []
 
     class SlowCharge(Saga):
-        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+        async def run(
+            self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float
+        ) -> None:
             heard.append(wait_seconds)
 
-        async def resume(self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+        async def resume(
+            self, runs: list[SagaRun], deadline: Deadline, wait_seconds: float
+        ) -> None:
             heard.append(wait_seconds)
             for run in runs:
                 self.give_up(run)
@@ -71,7 +77,9 @@ async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(database_ur
     async with Database.open(database_url("orders"), 2) as database:
         saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
         waits = Timeouts(charge_wait_seconds=7, batch_slot_seconds=9)
-        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits)
+        orders = connect(
+            database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits
+        )
         assert (await orders.placing.place(placing("PROD-001"))).status == 202
     assert heard == [7, 9]
 
@@ -80,9 +88,12 @@ async def test_who_waited_until_nobody_can_answer_is_shed_before_anything_is_wri
     database_url: Callable[..., str],
 ) -> None:
     async with Database.open(database_url("orders"), 2) as database:
-        orders = connect(database, database, SagaWithSlowProduct(), lambda: None, max_concurrent_batches=1)
+        orders = connect(
+            database, database, SagaWithSlowProduct(), lambda: None, max_concurrent_batches=1
+        )
         late, timely = await asyncio.gather(
-            *(orders.placing.place(placing("PROD-001", seconds)) for seconds in (0.1, 60.0)), return_exceptions=True
+            *(orders.placing.place(placing("PROD-001", seconds)) for seconds in (0.1, 60.0)),
+            return_exceptions=True,
         )
         assert isinstance(late, Unavailable)
         assert not isinstance(timely, BaseException)
@@ -97,7 +108,9 @@ async def test_closing_ends_the_sweeps_that_are_running(
     async with Database.open(database_url("orders"), 2) as database:
         saga = SagaWithSlowProduct()
         at_once = Timeouts(sweep_wait_seconds=0)
-        orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=at_once)
+        orders = connect(
+            database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=at_once
+        )
         await accept(database, accepting(product=SLOW))
         await make_due(database)
         before = asyncio.all_tasks()
@@ -111,7 +124,9 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
     """The history has one entry, however often an order meets the open breaker."""
 
     class Withheld(Saga):
-        async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
+        async def run(
+            self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float
+        ) -> None:
             for run in runs:
                 run.decision = decisions.waiting(
                     run.order, "x_unavailable", BreakerOpen("x", 0).reason, 0.0, RETRY, 0.0

@@ -21,7 +21,10 @@ async def test_orders_placed_before_are_found_by_what_their_lines_say(
     """The old column is not used: for a changed order it still had the first products."""
     url, folder = database_url(), resources.files("valerix.orders") / "migrations"
     await migrate_up_to("0003", "orders", url, tmp_path)
-    order_id, lines = new_id(), json.dumps([["NEW-1", 1, None, None], ['"2"', 2, None, None], ["NEW-1", 3, None, None]])
+    order_id, lines = (
+        new_id(),
+        json.dumps([["NEW-1", 1, None, None], ['"2"', 2, None, None], ["NEW-1", 3, None, None]]),
+    )
     connection = await asyncpg.connect(url)
     await connection.execute(
         """
@@ -36,5 +39,7 @@ async def test_orders_placed_before_are_found_by_what_their_lines_say(
     assert "0004_order_products.sql" in await migrate(url, folder)
     async with Database.open(url, 1) as database, database.connection() as tx:
         for product, wanted in {"NEW-1": [order_id], '"2"': [order_id], "OLD-1": []}.items():
-            found = await SEARCH.list_orders(tx, OrderFilter(limit=9, ascending=True, product_id=product))
+            found = await SEARCH.list_orders(
+                tx, OrderFilter(limit=9, ascending=True, product_id=product)
+            )
             assert [order.id for order in found] == wanted

@@ -36,7 +36,9 @@ STATUS: Final = {201: OrderStatus.CONFIRMED, 402: OrderStatus.FAILED}
 
 
 def reserved(command: commands.ReserveStock) -> commands.StockReserved:
-    allocations = [commands.Allocation(line.product_id, "EAST", line.quantity) for line in command.lines]
+    allocations = [
+        commands.Allocation(line.product_id, "EAST", line.quantity) for line in command.lines
+    ]
     return commands.StockReserved(command.order_id, allocations, [PRICE])
 
 
@@ -50,22 +52,33 @@ class Peers:
         self.captured: defaultdict[str, int] = defaultdict(int)
         self._looks: defaultdict[str, int] = defaultdict(int)
 
-    async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
+    async def post(
+        self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None
+    ) -> Any:
         await asyncio.sleep(0)
         report(Attempt(utc_now(), 1.0, None))
         match path:
             case commands.CHECK_CUSTOMERS:
-                return commands.CustomersChecked([commands.CustomerStanding(c, True) for c in body.customer_ids])
+                return commands.CustomersChecked(
+                    [commands.CustomerStanding(c, True) for c in body.customer_ids]
+                )
             case commands.RESERVE_STOCK:
                 return commands.ReserveOutcomes([reserved(command) for command in body.commands])
             case commands.CAPTURE_PAYMENTS:
-                return commands.PaymentOutcomes([self._capture(command) for command in body.commands])
+                return commands.PaymentOutcomes(
+                    [self._capture(command) for command in body.commands]
+                )
             case commands.VOID_PAYMENTS:
                 return commands.PaymentOutcomes(
-                    [commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.DECLINED) for c in body.commands]
+                    [
+                        commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.DECLINED)
+                        for c in body.commands
+                    ]
                 )
             case _:
-                released = [commands.ReservationState(i, ReservationStatus.RELEASED) for i in body.order_ids]
+                released = [
+                    commands.ReservationState(i, ReservationStatus.RELEASED) for i in body.order_ids
+                ]
                 return commands.ReservationStates(released)
 
     def _capture(self, command: commands.CapturePayment) -> commands.PaymentOutcome:
@@ -91,7 +104,9 @@ async def directory(_: list[str]) -> dict[str, str]:
 
 
 def open_flows(database: Database, peers: Peers) -> OrderFlows:
-    saga = Saga(Services(peers, peers, peers), directory, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)
+    saga = Saga(
+        Services(peers, peers, peers), directory, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0
+    )
     return connect(database, database, saga, lambda: None, max_concurrent_batches=2, max_batch=4)
 
 
@@ -99,10 +114,14 @@ def request(number: int) -> PlaceRequest:
     """Return a request; every fourth has the key of the request before it."""
     order = new_order("CUST-001", [OrderLine("PROD-001", 1)], METHODS[number % 3], "reject", None)
     key = b"key %d" % (number - (number % 4 == 3))
-    return PlaceRequest(order, key, b"%d" % (number - (number % 4 == 3)), "t" * 32, Deadline.after(60))
+    return PlaceRequest(
+        order, key, b"%d" % (number - (number % 4 == 3)), "t" * 32, Deadline.after(60)
+    )
 
 
-async def place(flows: OrderFlows, database: Database, wanted: PlaceRequest) -> Answer | BaseException:
+async def place(
+    flows: OrderFlows, database: Database, wanted: PlaceRequest
+) -> Answer | BaseException:
     """Return the answer; the state it reports is committed by the time it comes."""
     try:
         answer = await flows.placing.place(wanted)
@@ -120,7 +139,9 @@ async def drive_to_the_end(flows: OrderFlows, database: Database) -> None:
     """Sweep as the worker does until nothing is due."""
     for _ in range(10):
         async with database.connection() as tx:
-            due = await tx.execute("UPDATE orders SET due_at = now() WHERE status = 'pending' AND due_at IS NOT NULL")
+            due = await tx.execute(
+                "UPDATE orders SET due_at = now() WHERE status = 'pending' AND due_at IS NOT NULL"
+            )
         if due == "UPDATE 0":
             return
         await flows.fulfilment.sweep(100, Deadline.after(60))
@@ -154,7 +175,9 @@ async def test_an_order_has_one_answer_or_is_driven_on(
     assert struck.is_set(), "the failpoint was not passed"
     await drive_to_the_end(open_flows(database, peers), database)
     async with database.connection() as tx:
-        rows = await tx.fetch("SELECT id::text, status, payment_method, idempotency_key FROM orders")
+        rows = await tx.fetch(
+            "SELECT id::text, status, payment_method, idempotency_key FROM orders"
+        )
     ends = {row["id"]: OrderStatus(row["status"]) for row in rows}
     assert len({row["idempotency_key"] for row in rows}) == len(rows), "a key made two orders"
     for row in rows:

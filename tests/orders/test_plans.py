@@ -42,14 +42,18 @@ async def listed(connection: Connection, **filters: Any) -> str:
 
 
 async def test_a_page_of_a_product_walks_its_orders(connection: Connection) -> None:
-    after = await connection.fetchval("SELECT id::text FROM orders ORDER BY id OFFSET $1 LIMIT 1", COUNT // 2)
+    after = await connection.fetchval(
+        "SELECT id::text FROM orders ORDER BY id OFFSET $1 LIMIT 1", COUNT // 2
+    )
     plan = await listed(connection, product_id="PROD-007", after=after)
     assert "Index Only Scan Backward using order_products_pkey" in plan
     assert "((product_id = 'PROD-007'::text) AND (id < " in plan
     assert "Seq Scan" not in plan
 
 
-async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(connection: Connection) -> None:
+async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(
+    connection: Connection,
+) -> None:
     plan = await listed(connection, search="PROD-007")
     assert "using order_products_pkey" in plan
     assert "using orders_by_customer" in plan

@@ -33,11 +33,15 @@ class Shop(Peers):
     def products(self, skus: list[str]) -> list[commands.PricedProduct | None]:
         found = [self.prices.get(sku) for sku in skus]
         return [
-            None if price is None else commands.PricedProduct(sku, sku.lower(), price.amount_minor, price.currency)
+            None
+            if price is None
+            else commands.PricedProduct(sku, sku.lower(), price.amount_minor, price.currency)
             for sku, price in zip(skus, found, strict=True)
         ]
 
-    async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
+    async def post(
+        self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None
+    ) -> Any:
         match path:
             case commands.PRICE_PRODUCTS if self.away:
                 raise OutcomeUnknown("inventory", "no answer")
@@ -45,19 +49,27 @@ class Shop(Peers):
                 return commands.ProductPrices(self.products(body.product_ids))
             case commands.RESERVE_STOCK:
                 report(Attempt(utc_now(), 1.0, None))
-                return commands.ReserveOutcomes([self._reserve(command) for command in body.commands])
+                return commands.ReserveOutcomes(
+                    [self._reserve(command) for command in body.commands]
+                )
             case commands.CAPTURE_PAYMENTS:
-                self.charged += [Money(command.amount_minor, command.currency) for command in body.commands]
+                self.charged += [
+                    Money(command.amount_minor, command.currency) for command in body.commands
+                ]
             case commands.RELEASE_STOCK:
                 self.released += body.order_ids
         return await super().post(path, body, answer, deadline=deadline, report=report)
 
     def _reserve(self, command: commands.ReserveStock) -> commands.ReserveOutcome:
-        products = [product for product in self.products([li.product_id for li in command.lines]) if product]
+        products = [
+            product for product in self.products([li.product_id for li in command.lines]) if product
+        ]
         if not self.in_stock:
             short = [commands.Shortage(line.product_id, line.quantity, 0) for line in command.lines]
             return commands.StockShort(command.order_id, short, products)
-        taken = [commands.Allocation(line.product_id, "EAST", line.quantity) for line in command.lines]
+        taken = [
+            commands.Allocation(line.product_id, "EAST", line.quantity) for line in command.lines
+        ]
         return commands.StockReserved(command.order_id, taken, products)
 
 
@@ -68,10 +80,17 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 
 async def place(
-    flows: OrderFlows, *lines: tuple[str, int], expected: Money | None = None, on_shortage: str = "hold"
+    flows: OrderFlows,
+    *lines: tuple[str, int],
+    expected: Money | None = None,
+    on_shortage: str = "hold",
 ) -> tuple[int, Order]:
-    wanted = new_order("CUST-001", [OrderLine(*line) for line in lines], "card_ok", on_shortage, None, expected)
-    answer = await flows.placing.place(PlaceRequest(wanted, None, b"", "t" * 32, Deadline.after(60)))
+    wanted = new_order(
+        "CUST-001", [OrderLine(*line) for line in lines], "card_ok", on_shortage, None, expected
+    )
+    answer = await flows.placing.place(
+        PlaceRequest(wanted, None, b"", "t" * 32, Deadline.after(60))
+    )
     return answer.status, await flows.queries.get(wanted.id, None)
 
 
@@ -80,7 +99,9 @@ async def retry(flows: OrderFlows, order: Order) -> Order:
     return await flows.queries.get(order.id, None)
 
 
-async def edit(flows: OrderFlows, order: Order, *lines: tuple[str, int], expected: Money | None = None) -> Order:
+async def edit(
+    flows: OrderFlows, order: Order, *lines: tuple[str, int], expected: Money | None = None
+) -> Order:
     new = [OrderLine(*line) for line in lines]
     await flows.changes.change(
         order.id,
@@ -123,7 +144,9 @@ async def test_what_is_charged_is_the_lower_of_quote_and_catalogue(
     assert shop.charged == ([Money(charged, "USD")] if charged else [])
 
 
-async def test_a_price_that_went_down_and_up_again_while_waiting_is_the_quote(database: Database) -> None:
+async def test_a_price_that_went_down_and_up_again_while_waiting_is_the_quote(
+    database: Database,
+) -> None:
     shop = Shop(A=500)
     shop.in_stock = False
     flows = open_flows(database, shop)
@@ -146,7 +169,9 @@ async def test_another_currency_ends_the_order_and_nothing_is_charged(database: 
 
 
 @pytest.mark.parametrize("in_stock", [True, False])
-@pytest.mark.parametrize("expected", [Money(999, "USD"), Money(1000, "EUR"), Money(1001, "USD")], ids=str)
+@pytest.mark.parametrize(
+    "expected", [Money(999, "USD"), Money(1000, "EUR"), Money(1001, "USD")], ids=str
+)
 async def test_an_order_over_another_total_than_expected_is_refused(
     database: Database, expected: Money, in_stock: bool
 ) -> None:
@@ -197,7 +222,9 @@ async def test_an_edit_that_cannot_be_quoted_changes_nothing(database: Database)
     assert await flows.queries.get(order.id, None) == order
 
 
-async def test_an_order_from_before_there_were_quotes_is_priced_when_stock_comes(database: Database) -> None:
+async def test_an_order_from_before_there_were_quotes_is_priced_when_stock_comes(
+    database: Database,
+) -> None:
     """Such are orders of an earlier version, and orders while an earlier inventory answers."""
     shop = Shop(A=500)
     shop.in_stock = False

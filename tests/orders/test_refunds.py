@@ -30,7 +30,12 @@ from valerix.orders.refunds import RefundNotes
 from valerix.orders.repository.refunds import NotedRefundsRepository
 from valerix.orders.schemas import view
 
-STANDING = (OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.COMPLETED)
+STANDING = (
+    OrderStatus.CONFIRMED,
+    OrderStatus.PROCESSING,
+    OrderStatus.SHIPPED,
+    OrderStatus.COMPLETED,
+)
 
 
 @pytest.fixture
@@ -47,7 +52,9 @@ async def standing(database: Database, **columns: object) -> Order:
     if columns:
         changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
         async with database.connection() as tx:
-            await tx.execute(f"UPDATE orders SET {changes} WHERE id = $1", wanted.order.id, *columns.values())  # noqa: S608 - names from this file
+            await tx.execute(
+                f"UPDATE orders SET {changes} WHERE id = $1", wanted.order.id, *columns.values()
+            )
     return wanted.order
 
 
@@ -57,7 +64,10 @@ def given(order: Order, amount: int = 2, reason: str = "scratched") -> RefundGiv
 
 async def note(database: Database, *refunds: RefundGiven) -> list[bool]:
     notes = RefundNotes(database, NotedRefundsRepository(), lambda: None)
-    return [each.settled for each in (await notes.note(NoteRefunds(list(refunds)), Deadline.after(60))).outcomes]
+    return [
+        each.settled
+        for each in (await notes.note(NoteRefunds(list(refunds)), Deadline.after(60))).outcomes
+    ]
 
 
 async def history(database: Database, order: Order) -> list[HistoryEntry]:
@@ -90,11 +100,15 @@ async def test_an_order_that_stands_tells_its_refunds_and_stays_what_it_is(
     assert view(after).refunded == Money(3, "USD")
 
 
-async def test_an_order_of_which_nothing_was_given_back_says_nothing_of_it(database: Database) -> None:
+async def test_an_order_of_which_nothing_was_given_back_says_nothing_of_it(
+    database: Database,
+) -> None:
     assert b"refund" not in msgspec.json.encode(view(await standing(database)))
 
 
-async def test_a_refund_is_told_once_however_often_and_in_whatever_order_it_is_heard_of(database: Database) -> None:
+async def test_a_refund_is_told_once_however_often_and_in_whatever_order_it_is_heard_of(
+    database: Database,
+) -> None:
     for turn in permutations(range(3)):
         order = await standing(database)
         refunds = [given(order, amount) for amount in (1, 2, 1)]
@@ -122,11 +136,15 @@ async def test_an_order_nobody_knows_has_no_history(database: Database, order_id
 
 async def test_a_refund_that_cannot_be_noted_keeps_no_other_one_out(database: Database) -> None:
     order = await standing(database)
-    assert await note(database, msgspec.structs.replace(given(order), refund_id="no id"), given(order)) == [False, True]
+    assert await note(
+        database, msgspec.structs.replace(given(order), refund_id="no id"), given(order)
+    ) == [False, True]
     assert (await stands(database, order)).refunded_minor == 2
 
 
-async def test_while_it_is_not_decided_whether_an_order_stands_its_refunds_wait(database: Database) -> None:
+async def test_while_it_is_not_decided_whether_an_order_stands_its_refunds_wait(
+    database: Database,
+) -> None:
     early, leaving = accepting(), await standing(database, cancel_reason="changed my mind")
     await accept(database, early)
     refunds = [given(early.order), given(leaving)]
@@ -152,20 +170,28 @@ async def test_the_first_answer_stays_byte_for_byte(database: Database) -> None:
     assert await answer() == before
 
 
-async def test_a_pass_that_met_a_refund_is_made_again_at_once_and_not_after_its_lease(database: Database) -> None:
+async def test_a_pass_that_met_a_refund_is_made_again_at_once_and_not_after_its_lease(
+    database: Database,
+) -> None:
     order = await standing(database, status=OrderStatus.PROCESSING)
     await make_due(database)
     (taken,) = await claim(database)
     await note(database, given(order))
-    assert await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == set()
+    assert (
+        await finish(database, finishing(taken, decisions.fulfilled(taken, timedelta(0)))) == set()
+    )
     assert await claim(database) == []
     await database.repeat(lambda tx: DRIVING.hand_back(tx, [taken]))
     (again,) = await claim(database)
     assert (again.id, again.refunded_minor) == (order.id, 2)
-    assert await finish(database, finishing(again, decisions.fulfilled(again, timedelta(0)))) == {order.id}
+    assert await finish(database, finishing(again, decisions.fulfilled(again, timedelta(0)))) == {
+        order.id
+    }
 
 
-async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(database: Database) -> None:
+async def test_what_another_one_took_over_or_nobody_changed_is_not_handed_back(
+    database: Database,
+) -> None:
     """Otherwise an order that cannot be written would be tried without a pause."""
     orders = [await standing(database, status=OrderStatus.PROCESSING) for _ in range(2)]
     await make_due(database)
@@ -190,16 +216,24 @@ async def test_a_refund_that_is_noted_meanwhile_does_not_keep_its_order_from_bei
     assert (after.status, after.refunded_minor) == (OrderStatus.CANCELLED, changes)
 
 
-async def test_an_order_that_always_changes_is_busy(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_order_that_always_changes_is_busy(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     order = await standing(database)
     flows = _flows_that_hear_of(2 * READINGS, order, database, monkeypatch)
     with pytest.raises(OrderBusy):
         await flows.changes.cancel(order.id, None, "broken", Deadline.after(60))
     after = await stands(database, order)
-    assert (after.status, after.refunded_minor, after.cancel_reason) == (OrderStatus.CONFIRMED, READINGS, None)
+    assert (after.status, after.refunded_minor, after.cancel_reason) == (
+        OrderStatus.CONFIRMED,
+        READINGS,
+        None,
+    )
 
 
-def _flows_that_hear_of(refunds: int, order: Order, database: Database, monkeypatch: pytest.MonkeyPatch) -> OrderFlows:
+def _flows_that_hear_of(
+    refunds: int, order: Order, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> OrderFlows:
     """Return flows in which this many refunds of one cent are noted.
 
     Each is noted right after the order was read.

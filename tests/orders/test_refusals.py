@@ -43,7 +43,9 @@ class Refusing(Peers):
         self.flows: OrderFlows | None = None
         self._code = code
 
-    async def post(self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None) -> Any:
+    async def post(
+        self, path: str, body: Any, answer: Any, *, deadline: Any = None, report: Any = None
+    ) -> Any:
         usual = await super().post(path, body, answer, deadline=deadline, report=report)
         match path:
             case commands.CHECK_CUSTOMERS if reason := STANDING.get(self._code):
@@ -51,10 +53,15 @@ class Refusing(Peers):
                     [commands.CustomerStanding(c, False, reason) for c in body.customer_ids]
                 )
             case commands.RESERVE_STOCK:
-                return commands.ReserveOutcomes([await self._reserve(c.order_id) for c in body.commands])
+                return commands.ReserveOutcomes(
+                    [await self._reserve(c.order_id) for c in body.commands]
+                )
             case commands.VOID_PAYMENTS if self._code != "payment_declined":
                 return commands.PaymentOutcomes(
-                    [commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.VOIDED) for c in body.commands]
+                    [
+                        commands.PaymentOutcome(c.order_id, c.order_id, PaymentStatus.VOIDED)
+                        for c in body.commands
+                    ]
                 )
             case _:
                 return usual
@@ -69,8 +76,14 @@ class Refusing(Peers):
                 return commands.ReservationEnded(order_id, ReservationStatus.RELEASED)
             case "order_cancelled":
                 assert self.flows
-                await self.flows.changes.cancel(order_id, None, "changed my mind", Deadline.after(60))
-        price = msgspec.structs.replace(PRICE, unit_price_minor=10**15) if self._code == "not_chargeable" else PRICE
+                await self.flows.changes.cancel(
+                    order_id, None, "changed my mind", Deadline.after(60)
+                )
+        price = (
+            msgspec.structs.replace(PRICE, unit_price_minor=10**15)
+            if self._code == "not_chargeable"
+            else PRICE
+        )
         place = commands.Allocation(PRICE.product_id, "EAST", 1)
         return commands.StockReserved(order_id, [place], [price])
 
@@ -83,18 +96,32 @@ async def test_a_refusal_is_replayed_as_it_was_given(database: Database, code: s
 
     async def place() -> Answer:
         expected = Money(1, PRICE.currency) if code == "total_differs" else None
-        order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], method, "reject", None, expected)
-        order.currency = "EUR" if code == "price_changed" else None  # as if it had been quoted before
-        return await flows.placing.place(PlaceRequest(order, b"key", b"same", "t" * 32, Deadline.after(60)))
+        order = new_order(
+            "CUST-001", [OrderLine(PRICE.product_id, 1)], method, "reject", None, expected
+        )
+        order.currency = (
+            "EUR" if code == "price_changed" else None
+        )  # as if it had been quoted before
+        return await flows.placing.place(
+            PlaceRequest(order, b"key", b"same", "t" * 32, Deadline.after(60))
+        )
 
     first, again = await place(), await place()
     document = msgspec.json.decode(first.body)
-    assert (document["status"], document["code"], document["order"]["errorCode"]) == (first.status, code, code)
+    assert (document["status"], document["code"], document["order"]["errorCode"]) == (
+        first.status,
+        code,
+        code,
+    )
     assert again == first._replace(replayed=True)
 
 
-@pytest.mark.parametrize(("on_shortage", "waits"), [("hold", True), ("backorder", True), ("reject", False)])
-async def test_an_order_that_waits_for_stock_says_until_when(database: Database, on_shortage: str, waits: bool) -> None:
+@pytest.mark.parametrize(
+    ("on_shortage", "waits"), [("hold", True), ("backorder", True), ("reject", False)]
+)
+async def test_an_order_that_waits_for_stock_says_until_when(
+    database: Database, on_shortage: str, waits: bool
+) -> None:
     flows = open_flows(database, Refusing("insufficient_stock"))
     order = new_order("CUST-001", [OrderLine(PRICE.product_id, 1)], "card_ok", on_shortage, None)
     answer = await flows.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))

@@ -35,10 +35,14 @@ def placed(number: int) -> Accepting:
     made = created_at(order_id)
     lines = [OrderLine(f"product-{number}", number), OrderLine(f"other-{number}", number + 1)]
     address = {"city": f"city-{number}"}
-    order = Order(order_id, f"customer-{number}", lines, f"method-{number}", "hold", made, made, address)
+    order = Order(
+        order_id, f"customer-{number}", lines, f"method-{number}", "hold", made, made, address
+    )
     order.expected_total = Money(number, "USD")
     key, fingerprint = f"key-{number}".encode(), f"fingerprint-{number}".encode()
-    return Accepting(order, key, fingerprint, f"trace-{number}", data_of(OrderStatus.PENDING, number))
+    return Accepting(
+        order, key, fingerprint, f"trace-{number}", data_of(OrderStatus.PENDING, number)
+    )
 
 
 def data_of(status: OrderStatus, number: int) -> str:
@@ -56,7 +60,16 @@ def finished(order: Order, number: int) -> Finished:
     step = f"""[{{"name":"name-{number}","attempt":8,"outcome":"outcome-{number}","startedAt":"2026-02-03T00:00:00Z",
                  "durationMs":9.5,"detail":"detail-{number}"}}]"""
     data = data_of(OrderStatus.CONFIRMED, number)
-    return Finished(order, f"event-{number}", data, step, LEASE, f"trace-2-{number}", 201 + number, f"body-{number}")
+    return Finished(
+        order,
+        f"event-{number}",
+        data,
+        step,
+        LEASE,
+        f"trace-2-{number}",
+        201 + number,
+        f"body-{number}",
+    )
 
 
 @pytest.fixture
@@ -83,7 +96,9 @@ async def test_orders_from_their_placing_to_their_answer(tx: Transaction) -> Non
         ExistingOrder(f.order, a.fingerprint, f.answer_status, f.answer_body, a.idempotency_key)
         for a, f in zip(accepting, done, strict=True)
     ]
-    assert await SEARCH.list_orders(tx, OrderFilter(limit=9, ascending=True)) == [f.order for f in done]
+    assert await SEARCH.list_orders(tx, OrderFilter(limit=9, ascending=True)) == [
+        f.order for f in done
+    ]
 
 
 async def test_the_history_of_an_order_and_its_events(tx: Transaction) -> None:
@@ -95,10 +110,28 @@ async def test_the_history_of_an_order_and_its_events(tx: Transaction) -> None:
     step = Step("name-2", 8, "outcome-2", datetime(2026, 2, 3, tzinfo=UTC), 9.5, "detail-2")
     assert await SEARCH.list_events(tx, order.id) == [
         HistoryEntry(
-            *(1, "order.created", OrderStatus.PENDING, "code-1", "message-1", [], "trace-1", order.created_at)
+            *(
+                1,
+                "order.created",
+                OrderStatus.PENDING,
+                "code-1",
+                "message-1",
+                [],
+                "trace-1",
+                order.created_at,
+            )
         ),
         HistoryEntry(
-            *(2, "event-2", OrderStatus.CONFIRMED, "code-2", "message-2", [step], "trace-2-2", order.updated_at)
+            *(
+                2,
+                "event-2",
+                OrderStatus.CONFIRMED,
+                "code-2",
+                "message-2",
+                [step],
+                "trace-2-2",
+                order.updated_at,
+            )
         ),
     ]
     assert await list_outgoing(tx, 9) == [
@@ -119,13 +152,19 @@ async def test_only_the_time_of_a_postponed_order_changes(tx: Transaction) -> No
     ]
     await DRIVING.postpone_orders(tx, later)
     assert [known.order for known in await existing(tx, *accepting)] == [a.order for a in accepting]
-    due = await tx.fetch("SELECT round(extract(epoch FROM due_at - now()) / 3600)::integer AS hours FROM orders")
+    due = await tx.fetch(
+        "SELECT round(extract(epoch FROM due_at - now()) / 3600)::integer AS hours FROM orders"
+    )
     assert sorted(row["hours"] for row in due) == [1, 2]
 
 
 async def test_customers_are_kept_as_they_were_seen(tx: Transaction) -> None:
-    await READ_MODEL.upsert_customers(tx, [CustomerSeen("CUST-1", "active", 5), CustomerSeen("CUST-2", "suspended", 6)])
-    await READ_MODEL.upsert_customers(tx, [CustomerSeen("CUST-1", "gone", 4), CustomerSeen("CUST-2", "active", 7)])
+    await READ_MODEL.upsert_customers(
+        tx, [CustomerSeen("CUST-1", "active", 5), CustomerSeen("CUST-2", "suspended", 6)]
+    )
+    await READ_MODEL.upsert_customers(
+        tx, [CustomerSeen("CUST-1", "gone", 4), CustomerSeen("CUST-2", "active", 7)]
+    )
     wanted = {"CUST-1": "active", "CUST-2": "active"}
     assert await READ_MODEL.list_standings(tx, ["CUST-1", "CUST-2", "CUST-3"]) == wanted
 

@@ -10,7 +10,10 @@ from valerix.orders.schemas import decode_place
 
 GOOD: dict[str, Any] = {"customerId": "CUST-001", "productId": "PROD-001", "quantity": 2}
 NAMED: dict[str, Any] = {"customerId": "CUST-001", "product": "Dell XPS 15", "amount": 1299.0}
-ITEMS: dict[str, Any] = {"customerId": "CUST-001", "items": [{"productId": "PROD-001", "quantity": 2}]}
+ITEMS: dict[str, Any] = {
+    "customerId": "CUST-001",
+    "items": [{"productId": "PROD-001", "quantity": 2}],
+}
 
 
 def pointers(body: object) -> set[str]:
@@ -20,7 +23,9 @@ def pointers(body: object) -> set[str]:
     return {error.pointer for error in errors}
 
 
-@pytest.mark.parametrize("body", [GOOD, ITEMS, {**GOOD, "productName": "whatever"}, {**ITEMS, "onShortage": "reject"}])
+@pytest.mark.parametrize(
+    "body", [GOOD, ITEMS, {**GOOD, "productName": "whatever"}, {**ITEMS, "onShortage": "reject"}]
+)
 def test_both_forms_mean_the_same_order(body: dict[str, Any]) -> None:
     (line,) = decode_place(json.dumps(body).encode()).lines()
     assert (line.product_id, line.quantity) == ("PROD-001", 2)
@@ -43,7 +48,11 @@ def test_ids_are_text_of_1_to_50_characters(field: str, value: object) -> None:
 
 
 def test_every_bad_field_is_named_at_once() -> None:
-    body = {"items": [{"productId": "", "quantity": 1}, {"quantity": "2"}], "onShortage": "maybe", "paymentMethod": 3}
+    body = {
+        "items": [{"productId": "", "quantity": 1}, {"quantity": "2"}],
+        "onShortage": "maybe",
+        "paymentMethod": 3,
+    }
     assert pointers(body) >= {
         "/customerId",
         "/items/0/productId",
@@ -72,7 +81,10 @@ def test_every_bad_field_is_named_at_once() -> None:
         ({**GOOD, "quantitty": 1}, {"/quantitty"}),
         ({**GOOD, "paymentMethod": "gold"}, {"/paymentMethod"}),
         ({**GOOD, "onShortage": "wait"}, {"/onShortage"}),
-        ({**GOOD, "shippingAddress": {"name": "Ada"}}, {"/shippingAddress/street", "/shippingAddress/city"}),
+        (
+            {**GOOD, "shippingAddress": {"name": "Ada"}},
+            {"/shippingAddress/street", "/shippingAddress/city"},
+        ),
     ],
 )
 def test_forms_are_complete_known_and_not_mixed(body: dict[str, Any], bad: set[str]) -> None:

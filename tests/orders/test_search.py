@@ -52,10 +52,16 @@ async def test_ten_thousand_orders_are_searched_filtered_and_paged(shop: Found) 
     assert await ids(api) == [order.id for order in made]
     failed = [order.id for order in made if order.status in ("failed", "cancelled")]
     assert await ids(api, status=["failed", "cancelled"]) == failed
-    theirs = [order.id for order in made if order.customer == "CUST-004" and order.product == "PROD-007"]
+    theirs = [
+        order.id for order in made if order.customer == "CUST-004" and order.product == "PROD-007"
+    ]
     assert await ids(api, q="cust-004", productId="PROD-007") == theirs
     wanted = made[7654]
-    assert await ids(api, q=wanted.id) == await ids(api, q=f"{wanted.id[:8]}…{wanted.id[-4:]}") == [wanted.id]
+    assert (
+        await ids(api, q=wanted.id)
+        == await ids(api, q=f"{wanted.id[:8]}…{wanted.id[-4:]}")
+        == [wanted.id]
+    )
     assert await ids(api, q=wanted.id[:18]) == [wanted.id]
     for shown in (wanted.id[-12:], f"…{wanted.id[-12:]}", wanted.id[-9:].upper()):
         assert await ids(api, q=shown) == [wanted.id]
@@ -65,8 +71,12 @@ async def test_ten_thousand_orders_are_searched_filtered_and_paged(shop: Found) 
 
 async def test_the_last_digits_of_an_id_find_all_orders_that_have_them(shop: Found) -> None:
     api, made = shop
-    last = next(digits for digits, count in Counter(order.id[-4:] for order in made).items() if count > 1)
-    assert await ids(api, q=last) == [order.id for order in made if order.id[-4:] == last or order.id.startswith(last)]
+    last = next(
+        digits for digits, count in Counter(order.id[-4:] for order in made).items() if count > 1
+    )
+    assert await ids(api, q=last) == [
+        order.id for order in made if order.id[-4:] == last or order.id.startswith(last)
+    ]
 
 
 async def test_a_cursor_or_status_nobody_gave_is_refused(shop: Found) -> None:

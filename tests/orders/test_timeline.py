@@ -18,11 +18,15 @@ PATH = "/api/v1/orders"
 
 @pytest.fixture
 async def api(written_orders: WrittenOrders, identities: Identities) -> AsyncIterator[Api]:
-    async with Api.open(written_orders.process.url, identities.person("customer", "CUST-001")) as opened:
+    async with Api.open(
+        written_orders.process.url, identities.person("customer", "CUST-001")
+    ) as opened:
         yield opened
 
 
-async def test_hundreds_of_entries_are_read_page_by_page(api: Api, written_orders: WrittenOrders) -> None:
+async def test_hundreds_of_entries_are_read_page_by_page(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     order_id = await written_orders.write()
     await written_orders.remember(order_id, 230)
 
@@ -42,8 +46,12 @@ async def test_hundreds_of_entries_are_read_page_by_page(api: Api, written_order
     assert len((await page(""))["events"]) == 50
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=WyJ4Il0", "cursor=Wy0xXQ"])
-async def test_a_page_that_is_none_is_refused(api: Api, written_orders: WrittenOrders, query: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=WyJ4Il0", "cursor=Wy0xXQ"]
+)
+async def test_a_page_that_is_none_is_refused(
+    api: Api, written_orders: WrittenOrders, query: str
+) -> None:
     order_id = await written_orders.write()
     assert (await api.get(f"{PATH}/{order_id}/events?{query}")).status == 400
 
@@ -55,7 +63,9 @@ async def test_the_history_of_another_customer_or_of_nobody_is_not_found(
         assert (await api.get(f"{PATH}/{order_id}/events")).status == 404
 
 
-async def test_a_compensation_that_had_nothing_to_undo_is_not_shown(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_compensation_that_had_nothing_to_undo_is_not_shown(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     began = {"attempt": 1, "startedAt": "2026-02-03T00:00:00Z", "durationMs": 1.5}
     steps = [
         {"name": "reserve_stock", "outcome": "insufficient_stock", **began},
@@ -69,13 +79,20 @@ async def test_a_compensation_that_had_nothing_to_undo_is_not_shown(api: Api, wr
     assert "nothingToUndo" not in entry, "the stock was given back"
 
 
-async def test_an_entry_says_when_there_was_nothing_to_undo_at_all(api: Api, written_orders: WrittenOrders) -> None:
+async def test_an_entry_says_when_there_was_nothing_to_undo_at_all(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     began = {"attempt": 1, "startedAt": "2026-02-03T00:00:00Z", "durationMs": 1.5}
-    undone = [{"name": name, "outcome": "nothing_to_undo", **began} for name in ("void_payment", "release_stock")]
+    undone = [
+        {"name": name, "outcome": "nothing_to_undo", **began}
+        for name in ("void_payment", "release_stock")
+    ]
     reserved = {"name": "reserve_stock", "outcome": "ok", **began}
     for steps, said in ((undone, True), ([reserved], None), ([reserved, *undone], True)):
         order_id = await written_orders.write(status="cancelled")
         await written_orders.remember(order_id, 1, steps)
         (entry,) = (await api.get(f"{PATH}/{order_id}/events")).json["events"]
         assert entry.get("nothingToUndo") is said
-        assert [step["name"] for step in entry["steps"]] == [s["name"] for s in steps if s is reserved]
+        assert [step["name"] for step in entry["steps"]] == [
+            s["name"] for s in steps if s is reserved
+        ]

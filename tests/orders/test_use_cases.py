@@ -1,4 +1,6 @@
-"""Orders on a real database: acceptance, fences and answers. The services behind are real processes in tests/system."""
+"""Orders on a real database: acceptance, fences and answers. The services behind are real processes
+in tests/system.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -36,12 +38,18 @@ async def database(database_url: Callable[..., str]) -> AsyncIterator[Database]:
 
 def accepting(key: bytes | None = None, product: str = "PROD-001") -> Accepting:
     order = new_order("CUST-001", [OrderLine(product, 2)], "card_ok", "hold", None)
-    return Accepting(order, key, b"fingerprint", "t" * 32, msgspec.json.encode(view(order)).decode())
+    return Accepting(
+        order, key, b"fingerprint", "t" * 32, msgspec.json.encode(view(order)).decode()
+    )
 
 
 def finishing(order: Order, decision: Decision, answer: int | None = None) -> Finished:
     if decision.status == "confirmed":
-        order.allocations, order.total_minor, order.currency = [Allocation("PROD-001", "W", 2)], 5, "USD"
+        order.allocations, order.total_minor, order.currency = (
+            [Allocation("PROD-001", "W", 2)],
+            5,
+            "USD",
+        )
     order.move(decision.status, datetime.now(UTC))
     order.error_code, order.held_until = decision.error_code, decision.held_until
     data = msgspec.json.encode(view(order)).decode()
@@ -66,7 +74,13 @@ async def make_due(database: Database) -> None:
 
 
 async def test_one_key_makes_one_order_even_within_one_batch(database: Database) -> None:
-    twins = [accepting(b"same"), accepting(b"same"), accepting(b"other"), accepting(None), accepting(None)]
+    twins = [
+        accepting(b"same"),
+        accepting(b"same"),
+        accepting(b"other"),
+        accepting(None),
+        accepting(None),
+    ]
     assert len(await accept(database, *twins)) == 4
 
 
@@ -96,8 +110,13 @@ async def test_whoever_lost_its_lease_writes_nothing(database: Database) -> None
     await accept(database, wanted)
     await make_due(database)
     (taken,) = await claim(database)
-    assert await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201)) == set()
-    assert await finish(database, finishing(taken, decisions.failed(errors.UnknownProduct, "x"), 422)) == {taken.id}
+    assert (
+        await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
+        == set()
+    )
+    assert await finish(
+        database, finishing(taken, decisions.failed(errors.UnknownProduct, "x"), 422)
+    ) == {taken.id}
     async with database.connection() as tx:
         (known,) = await PLACING.list_existing(tx, [taken.id], [])
     assert (known.order.status, known.answer_status) == ("failed", 422)
@@ -117,11 +136,17 @@ async def test_the_first_definite_answer_stays_for_ever(database: Database) -> N
     wanted = accepting(b"key")
     await accept(database, wanted)
     held = decisions.short_of_stock(wanted.order, "x", STOCK_WAIT, NOW, asked=False)
-    await finish(database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}'))
+    await finish(
+        database, finishing(wanted.order, held, 409)._replace(answer_body='{"first": true}')
+    )
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(0)), 201))
     async with database.connection() as tx:
         (known,) = await PLACING.list_existing(tx, [], [b"key"])
-    assert (known.order.status, known.answer_status, known.answer_body) == ("confirmed", 409, '{"first": true}')
+    assert (known.order.status, known.answer_status, known.answer_body) == (
+        "confirmed",
+        409,
+        '{"first": true}',
+    )
 
 
 async def test_the_answer_is_the_confirming_event_byte_for_byte(database: Database) -> None:
@@ -141,8 +166,12 @@ async def test_versions_have_no_gap_when_passes_race(database: Database) -> None
         await make_due(database)
         (taken,) = await claim(database)
         stale = msgspec.convert(msgspec.to_builtins(taken), Order)
-        assert await finish(database, finishing(taken, decisions.delayed(taken, "c", "m", RETRY, 0)))
-        assert not await finish(database, finishing(stale, decisions.delayed(stale, "c", "m", RETRY, 0)))
+        assert await finish(
+            database, finishing(taken, decisions.delayed(taken, "c", "m", RETRY, 0))
+        )
+        assert not await finish(
+            database, finishing(stale, decisions.delayed(stale, "c", "m", RETRY, 0))
+        )
     async with database.connection() as tx:
         versions = [entry.version for entry in await SEARCH.list_events(tx, wanted.order.id)]
     assert versions == [1, 2, 3, 4]
@@ -190,7 +219,9 @@ async def test_lists_page_on_the_id_and_filter_by_everything(database: Database)
 
     async def listed(**given: Any) -> list[str]:
         async with database.connection() as tx:
-            return [o.id for o in await SEARCH.list_orders(tx, OrderFilter(**{"limit": 10, **given}))]
+            return [
+                o.id for o in await SEARCH.list_orders(tx, OrderFilter(**{"limit": 10, **given}))
+            ]
 
     assert await listed() == ids
     assert await listed(limit=2) == ids[:2]

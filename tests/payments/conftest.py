@@ -40,7 +40,9 @@ class Payments:
         self.use_cases = use_cases
         self.database = database
 
-    async def capture(self, *commands: CapturePayment, wait_ms: int = 25_000) -> list[PaymentOutcome]:
+    async def capture(
+        self, *commands: CapturePayment, wait_ms: int = 25_000
+    ) -> list[PaymentOutcome]:
         request = CapturePayments(list(commands), wait_ms)
         return (await self.use_cases.capture(request, Deadline.after(30))).outcomes
 
@@ -79,11 +81,15 @@ class Payments:
 OpenPayments = Callable[..., Awaitable[Payments]]
 
 
-def command(method: str = "card_ok", amount: int = 1000, order_id: str | None = None) -> CapturePayment:
+def command(
+    method: str = "card_ok", amount: int = 1000, order_id: str | None = None
+) -> CapturePayment:
     return CapturePayment(order_id or new_id(), "CUST-001", amount, "USD", method)
 
 
-async def paid(api: Api, written_orders: WrittenOrders, status: str = "completed") -> dict[str, Any]:
+async def paid(
+    api: Api, written_orders: WrittenOrders, status: str = "completed"
+) -> dict[str, Any]:
     """The payment of a new order, brought to `status`."""
     body = await written_orders.charge()
     payment: dict[str, Any] = (await api.post("/api/v1/payments", body)).json
@@ -93,7 +99,9 @@ async def paid(api: Api, written_orders: WrittenOrders, status: str = "completed
 
 async def charges(provider: Api, *order_ids: str) -> list[dict[str, Any]]:
     """The entries of the provider's ledger for those of the orders that it knows."""
-    answer = await provider.post("/v1/charges/find", {"references": [f"order-{order_id}" for order_id in order_ids]})
+    answer = await provider.post(
+        "/v1/charges/find", {"references": [f"order-{order_id}" for order_id in order_ids]}
+    )
     found: list[dict[str, Any]] = answer.json["charges"]
     return found
 
@@ -122,9 +130,13 @@ async def open_payments(database_url: Callable[[str], str]) -> AsyncIterator[Ope
             database = await stack.enter_async_context(Database.open(url, 4))
             headers = {"authorization": f"Bearer {secret}"}
             client = await stack.enter_async_context(
-                HttpClient.open("psp", [psp_url], Policy(timeout_seconds=timeout, retries=0), headers=headers)
+                HttpClient.open(
+                    "psp", [psp_url], Policy(timeout_seconds=timeout, retries=0), headers=headers
+                )
             )
-            use_cases = connect(database, Provider(client), Timeouts(step_lease_seconds=lease_seconds))
+            use_cases = connect(
+                database, Provider(client), Timeouts(step_lease_seconds=lease_seconds)
+            )
             stack.push_async_callback(use_cases.close)
             return Payments(use_cases, database)
 

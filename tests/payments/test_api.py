@@ -35,7 +35,9 @@ class Callers:
         return Api.open(self.service.url, self._identities.service("orders", "payments"))
 
 
-def payments_service(database_url: str, psp: Process, orders: Process, identities: Identities) -> Process:
+def payments_service(
+    database_url: str, psp: Process, orders: Process, identities: Identities
+) -> Process:
     urls = {"psp_url": psp.url, "orders_url": orders.url}
     settings = {**urls, "psp_secret": SECRET, "provider_timeout_seconds": 2}
     return prepare("payments", identities, database_url=database_url, **settings)
@@ -69,7 +71,10 @@ async def orders(service: Process, identities: Identities) -> AsyncIterator[Api]
 
 @pytest.fixture
 def own(
-    database_url: Callable[[str], str], psp: Process, written_orders: WrittenOrders, identities: Identities
+    database_url: Callable[[str], str],
+    psp: Process,
+    written_orders: WrittenOrders,
+    identities: Identities,
 ) -> Iterator[Callers]:
     """A service for one test, for tests that kill it or count everything."""
     process = payments_service(database_url("payments"), psp, written_orders.process, identities)
@@ -80,12 +85,25 @@ def own(
 def body(**changes: Any) -> dict[str, Any]:
     """A capture for an order that does not exist."""
     amount = {"amountMinor": 1000, "currency": "USD"}
-    return {"orderId": new_id(), "customerId": "CUST-001", "amount": amount, "method": "card_ok"} | changes
+    return {
+        "orderId": new_id(),
+        "customerId": "CUST-001",
+        "amount": amount,
+        "method": "card_ok",
+    } | changes
 
 
-async def capture(orders: Api, *order_ids: str, method: str = "card_ok", wait_ms: int = 8000) -> list[Any]:
+async def capture(
+    orders: Api, *order_ids: str, method: str = "card_ok", wait_ms: int = 8000
+) -> list[Any]:
     commands = [
-        {"orderId": o, "customerId": "CUST-001", "amountMinor": 1000, "currency": "USD", "method": method}
+        {
+            "orderId": o,
+            "customerId": "CUST-001",
+            "amountMinor": 1000,
+            "currency": "USD",
+            "method": method,
+        }
         for o in order_ids
     ]
     answer = await orders.post(CAPTURE_PAYMENTS, {"commands": commands, "patienceMs": wait_ms})
@@ -94,7 +112,9 @@ async def capture(orders: Api, *order_ids: str, method: str = "card_ok", wait_ms
     return outcomes
 
 
-async def test_a_payment_is_captured_once_and_shown_with_its_history(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_payment_is_captured_once_and_shown_with_its_history(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     wanted = await written_orders.charge()
     first, second = await api.post(PATH, wanted), await api.post(PATH, wanted)
     assert (first.status, second.status) == (201, 200)
@@ -108,7 +128,9 @@ async def test_a_payment_is_captured_once_and_shown_with_its_history(api: Api, w
     assert by_id.json["history"][0]["traceId"] == first.headers["trace-id"]
 
 
-async def test_answers_say_how_it_went(api: Api, orders: Api, written_orders: WrittenOrders) -> None:
+async def test_answers_say_how_it_went(
+    api: Api, orders: Api, written_orders: WrittenOrders
+) -> None:
     declined = await api.post(PATH, await written_orders.charge(payment_method="card_declined"))
     assert (declined.status, declined.json["code"], declined.json["reason"]) == (
         402,
@@ -121,7 +143,9 @@ async def test_answers_say_how_it_went(api: Api, orders: Api, written_orders: Wr
     other = await api.post(PATH, paid | {"method": "visa"})
     assert (other.status, other.json["code"]) == (409, "payment_mismatch")
     cancelled = await written_orders.charge()
-    await orders.post(VOID_PAYMENTS, {"commands": [{"orderId": cancelled["orderId"], "reason": "cancelled"}]})
+    await orders.post(
+        VOID_PAYMENTS, {"commands": [{"orderId": cancelled["orderId"], "reason": "cancelled"}]}
+    )
     late = await api.post(PATH, cancelled)
     assert (late.status, late.json["code"]) == (409, "payment_voided")
 
@@ -143,7 +167,10 @@ async def test_a_slow_provider_is_answered_202_and_looked_after(api: Api, orders
         ({"method": "barter"}, {"/method"}),
         ({"orderId": "1", "customerId": ""}, {"/orderId", "/customerId"}),
         ({"customerId": "x" * 51}, {"/customerId"}),
-        ({"amount": {"amountMinor": 0, "currency": "usd"}}, {"/amount/amountMinor", "/amount/currency"}),
+        (
+            {"amount": {"amountMinor": 0, "currency": "usd"}},
+            {"/amount/amountMinor", "/amount/currency"},
+        ),
         ({"amount": {"amountMinor": "1000", "currency": "USD"}}, {"/amount/amountMinor"}),
         ({"surprise": 1}, {"/surprise"}),
     ],
@@ -162,7 +189,10 @@ async def test_customers_see_their_own_payments_and_no_others(
     api: Api, written_orders: WrittenOrders, identities: Identities
 ) -> None:
     payment = (await api.post(PATH, await written_orders.charge(customer_id="CUST-001"))).json
-    own, other = identities.person("customer", "CUST-001"), identities.person("customer", "CUST-002")
+    own, other = (
+        identities.person("customer", "CUST-001"),
+        identities.person("customer", "CUST-002"),
+    )
     nobody = identities.person("customer")
     for path in (f"{PATH}/{payment['id']}", f"{PATH}/order/{payment['orderId']}"):
         assert (await api.get(path, token=own)).status == 200
@@ -174,7 +204,10 @@ async def test_only_staff_may_capture_refund_and_search(
     api: Api, service: Process, written_orders: WrittenOrders, identities: Identities
 ) -> None:
     payment = await paid(api, written_orders)
-    customer, orders = identities.person("customer", "CUST-001"), identities.service("orders", "payments")
+    customer, orders = (
+        identities.person("customer", "CUST-001"),
+        identities.service("orders", "payments"),
+    )
 
     async def statuses(token: str | None) -> list[int]:
         async with Api.open(service.url, token) as caller:
@@ -207,23 +240,36 @@ async def test_refunds_honour_their_key(api: Api, written_orders: WrittenOrders)
     path = f"{PATH}/{payment['id']}/refund"
 
     async def refund(amount: int, key: str) -> Answer:
-        return await api.post(path, {"amountMinor": amount, "reason": "broken"}, idempotency_key=key)
+        return await api.post(
+            path, {"amountMinor": amount, "reason": "broken"}, idempotency_key=key
+        )
 
     first, quoted = await refund(300, "k"), await refund(300, '"k"')
     assert (first.status, quoted.status) == (201, 200)
     assert (first.body, quoted.headers["idempotent-replayed"]) == (quoted.body, "true")
-    assert ((await refund(301, "k")).status, (await refund(301, "k")).json["code"]) == (422, "idempotency_key_reused")
+    assert ((await refund(301, "k")).status, (await refund(301, "k")).json["code"]) == (
+        422,
+        "idempotency_key_reused",
+    )
     assert (await refund(300, "")).status == 400
     too_much = await refund(701, "k2")
     assert (too_much.status, too_much.json["refundableMinor"]) == (422, 700)
     assert (await api.post(path, {})).json["amountMinor"] == 700
     assert (await api.post(path, {})).status == 409
     detail = (await api.get(f"{PATH}/{payment['id']}")).json
-    assert (detail["status"], detail["refunded"]["amountMinor"], len(detail["refunds"])) == ("refunded", 1000, 2)
+    assert (detail["status"], detail["refunded"]["amountMinor"], len(detail["refunds"])) == (
+        "refunded",
+        1000,
+        2,
+    )
 
 
-@pytest.mark.parametrize("bad", [{"amountMinor": 0}, {"amountMinor": -1}, {"amountMinor": "1"}, {"amount": 1}])
-async def test_bad_refunds_are_refused(api: Api, written_orders: WrittenOrders, bad: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "bad", [{"amountMinor": 0}, {"amountMinor": -1}, {"amountMinor": "1"}, {"amount": 1}]
+)
+async def test_bad_refunds_are_refused(
+    api: Api, written_orders: WrittenOrders, bad: dict[str, Any]
+) -> None:
     payment = (await api.post(PATH, await written_orders.charge())).json
     assert (await api.post(f"{PATH}/{payment['id']}/refund", bad)).status == 400
 
@@ -255,7 +301,11 @@ async def _search(api: Api, orders: Api) -> None:
     assert len(await found(f"orderId={ids[0]}")) == 1
     assert len(await found("customerId=CUST-001&status=captured")) == 7
     assert await found("customerId=CUST-002") == []
-    assert await found(f"q={declined}") == await found(f"q={declined[:13]}…{declined[-6:]}") == [declined]
+    assert (
+        await found(f"q={declined}")
+        == await found(f"q={declined[:13]}…{declined[-6:]}")
+        == [declined]
+    )
     assert await found(f"q={declined[-12:]}") == await found(f"q=…{declined[-12:]}") == [declined]
     assert await found(f"q={ids[0]}") == await found(f"orderId={ids[0]}")
     assert len(await found("q=cust-001")) == 8
@@ -263,14 +313,18 @@ async def _search(api: Api, orders: Api) -> None:
     assert len(await found("from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")) == 8
 
 
-async def test_a_payment_is_found_by_the_last_digits_of_its_order(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_payment_is_found_by_the_last_digits_of_its_order(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     wanted = await written_orders.charge()
     payment = (await api.post(PATH, wanted)).json
     for digits in (wanted["orderId"][-12:], f"…{wanted['orderId'][-12:]}", wanted["orderId"][-8:]):
         assert (await api.get(f"{PATH}?q={quote(digits)}")).json["items"] == [payment]
 
 
-async def test_a_payment_that_is_not_decided_is_found_by_its_last_digits(api: Api, orders: Api) -> None:
+async def test_a_payment_that_is_not_decided_is_found_by_its_last_digits(
+    api: Api, orders: Api
+) -> None:
     """It has no history yet."""
     (outcome,) = await capture(orders, new_id(), method="card_timeout", wait_ms=0)
     assert outcome["status"] == "processing"
@@ -278,14 +332,18 @@ async def test_a_payment_that_is_not_decided_is_found_by_its_last_digits(api: Ap
     assert found["id"] == outcome["paymentId"]
 
 
-@pytest.mark.parametrize("query", ["status=lost", "method=barter", "cursor=xyz", "limit=0", "limit=201", "from=soon"])
+@pytest.mark.parametrize(
+    "query", ["status=lost", "method=barter", "cursor=xyz", "limit=0", "limit=201", "from=soon"]
+)
 async def test_bad_searches_are_refused(api: Api, query: str) -> None:
     answer = await api.get(f"{PATH}?{query}")
     assert answer.status == 400
     assert answer.json["errors"][0]["pointer"] == "/" + query.partition("=")[0]
 
 
-async def test_kills_under_load_lose_nothing_and_charge_nothing_twice(own: Callers, provider: Api) -> None:
+async def test_kills_under_load_lose_nothing_and_charge_nothing_twice(
+    own: Callers, provider: Api
+) -> None:
     async with own.orders() as orders:
         await _kills_under_load(own.service, orders, provider)
 
@@ -296,7 +354,9 @@ async def _kills_under_load(service: Process, orders: Api, provider: Api) -> Non
     async def insist(order_id: str) -> str:
         while True:
             try:
-                (outcome,) = await capture(orders, order_id, method="card_flaky" if order_id[-1] < "4" else "visa")
+                (outcome,) = await capture(
+                    orders, order_id, method="card_flaky" if order_id[-1] < "4" else "visa"
+                )
             except Exception:
                 await asyncio.sleep(0.05)
                 continue
@@ -349,6 +409,9 @@ async def test_it_is_ready_without_the_provider_and_says_so_when_asked_deeply(
         async with Api.open(process.url) as api:
             deep = await api.get("/health/deep")
             assert deep.status == 503
-            assert [deep.json["checks"][name]["status"] for name in ("psp", "orders")] == ["failed", "failed"]
+            assert [deep.json["checks"][name]["status"] for name in ("psp", "orders")] == [
+                "failed",
+                "failed",
+            ]
     finally:
         process.kill()

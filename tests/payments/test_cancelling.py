@@ -46,7 +46,13 @@ from valerix.payments.refunds import RefundRequest
 
 SKU: Final = "PROD-001"
 CHECKED: Final = "payments.capture.checked"
-WHILE_CHARGING: Final = (CHECKED, "payments.opened", "payments.charging", "payments.charged", "payments.settled")
+WHILE_CHARGING: Final = (
+    CHECKED,
+    "payments.opened",
+    "payments.charging",
+    "payments.charged",
+    "payments.settled",
+)
 WHILE_CANCELLING: Final = {
     "orders.claimed.pending": "refunded",  # only the request is noted
     "payments.forbidden": "voided",
@@ -66,7 +72,13 @@ class Direct:
         self.away: set[str] = set()
 
     async def post(
-        self, path: str, body: Any, _: Any, *, deadline: Deadline, report: Callable[[Attempt], None] = lambda _: None
+        self,
+        path: str,
+        body: Any,
+        _: Any,
+        *,
+        deadline: Deadline,
+        report: Callable[[Attempt], None] = lambda _: None,
     ) -> Any:
         failure = NotSent("peer", "is away") if path in self.away else None
         report(Attempt(utc_now(), 1.0, failure))
@@ -81,7 +93,9 @@ OLGA = Actor("olga", "operator", "192.0.2.7", "t" * 32)
 class House:
     """The three services, and the actions of staff and customers on them."""
 
-    def __init__(self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider) -> None:
+    def __init__(
+        self, orders: Database, books: Database, shop: inventory.StockFlows, provider: Provider
+    ) -> None:
         self.peers, self.books = Direct(), books
         peers: Any = self.peers  # replaces the clients
         saga = Saga(Services(peers, peers, peers), _directory, STOCK_WAIT, timedelta(1), RETRY, 0)
@@ -103,16 +117,26 @@ class House:
 
     async def _describe(self, refs: commands.OrderRefs, _: Deadline) -> commands.OrderOutcomes:
         found = await self.orders.queries.find_all(refs.order_ids)
-        return commands.OrderOutcomes([describe(*each) for each in zip(refs.order_ids, found, strict=True)])
+        return commands.OrderOutcomes(
+            [describe(*each) for each in zip(refs.order_ids, found, strict=True)]
+        )
 
-    async def _reserve(self, asked: commands.ReserveStocks, deadline: Deadline) -> commands.ReserveOutcomes:
-        return commands.ReserveOutcomes(await self.shop.reserving.reserve(asked.commands, "orders", deadline))
+    async def _reserve(
+        self, asked: commands.ReserveStocks, deadline: Deadline
+    ) -> commands.ReserveOutcomes:
+        return commands.ReserveOutcomes(
+            await self.shop.reserving.reserve(asked.commands, "orders", deadline)
+        )
 
-    async def _release(self, refs: commands.OrderRefs, deadline: Deadline) -> commands.ReservationStates:
+    async def _release(
+        self, refs: commands.OrderRefs, deadline: Deadline
+    ) -> commands.ReservationStates:
         ends = endings(refs.order_ids, ReservationStatus.RELEASED)
         return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
 
-    async def _commit(self, refs: commands.OrderRefs, deadline: Deadline) -> commands.ReservationStates:
+    async def _commit(
+        self, refs: commands.OrderRefs, deadline: Deadline
+    ) -> commands.ReservationStates:
         ends = endings(refs.order_ids, ReservationStatus.COMMITTED)
         return commands.ReservationStates(await self.shop.reserving.end(ends, "orders", deadline))
 
@@ -120,7 +144,9 @@ class House:
         """A pending order with a price: payments did not answer for a moment."""
         self.peers.away = {commands.CAPTURE_PAYMENTS}
         order = new_order("CUST-001", [OrderLine(SKU, 2)], "card_ok", "hold", None)
-        await self.orders.placing.place(PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60)))
+        await self.orders.placing.place(
+            PlaceRequest(order, None, b"", "t" * 32, Deadline.after(60))
+        )
         self.peers.away.clear()
         return await self.order(order.id)
 
@@ -153,12 +179,18 @@ class House:
 
     async def charge(self, order: Order) -> Captured:
         owed = RequestedCharge(
-            order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
+            order.id,
+            order.customer_id,
+            order.total_minor or 0,
+            order.currency or "",
+            order.payment_method,
         )
         return await self.captures.capture(CaptureRequest(owed, None, b""), Deadline.after(60))
 
     async def cancel(self, order: Order) -> None:
-        cancelled = await self.orders.changes.cancel(order.id, None, "changed my mind", Deadline.after(60))
+        cancelled = await self.orders.changes.cancel(
+            order.id, None, "changed my mind", Deadline.after(60)
+        )
         assert cancelled.status is OrderStatus.CANCELLED
 
     async def paid(self, order: Order) -> PaymentStatus:
@@ -194,7 +226,9 @@ async def _directory(customer_ids: list[str]) -> dict[str, str]:
     return dict.fromkeys(customer_ids, "active")
 
 
-def once(monkeypatch: pytest.MonkeyPatch, point: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
+def once(
+    monkeypatch: pytest.MonkeyPatch, point: str, meanwhile: Callable[[], Awaitable[object]]
+) -> list[str]:
     """Make the first task at the point wait for `meanwhile`; the list then names the point."""
     struck: list[str] = []
 
@@ -220,7 +254,9 @@ async def kept(provider: Api, order: Order) -> int:
     """The minor units that the provider holds for the order, which it charged at most once."""
     found = await charges(provider, order.id)
     assert all(charge.get("captures", 0) <= 1 for charge in found)
-    return sum(c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured")
+    return sum(
+        c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured"
+    )
 
 
 @pytest.mark.parametrize("point", WHILE_CHARGING)
@@ -234,7 +270,10 @@ async def test_an_order_that_is_cancelled_while_it_is_charged_keeps_no_money(
     assert struck == [point]
     assert (await house.order(order.id)).status is OrderStatus.CANCELLED
     assert await kept(provider, order) == 0
-    assert (code, await house.paid(order)) in {("payment_voided", PaymentStatus.VOIDED), ("", PaymentStatus.REFUNDED)}
+    assert (code, await house.paid(order)) in {
+        ("payment_voided", PaymentStatus.VOIDED),
+        ("", PaymentStatus.REFUNDED),
+    }
     assert code == "payment_voided" or point in ("payments.charged", "payments.settled")
     assert await house.reserved() == 0
 
@@ -262,7 +301,10 @@ async def test_an_order_that_is_charged_while_it_is_cancelled_keeps_no_money(
     struck = once(monkeypatch, point, charge_now)
     await house.cancel(order)
     assert struck == [point]
-    assert (await charging, await house.paid(order)) == ("" if end == "refunded" else "payment_voided", end)
+    assert (await charging, await house.paid(order)) == (
+        "" if end == "refunded" else "payment_voided",
+        end,
+    )
     assert await kept(provider, order) == 0
     assert await house.reserved() == 0
 
@@ -280,7 +322,9 @@ async def test_what_was_charged_by_hand_confirms_the_order_and_is_refunded_when_
     assert await kept(provider, order) == 0
 
 
-async def test_once_cancelling_is_noted_nothing_is_charged_any_more(house: House, provider: Api) -> None:
+async def test_once_cancelling_is_noted_nothing_is_charged_any_more(
+    house: House, provider: Api
+) -> None:
     order = await house.place()
     house.peers.away = {commands.VOID_PAYMENTS}
     await house.orders.changes.cancel(order.id, None, "changed my mind", Deadline.after(60))

@@ -32,23 +32,34 @@ async def test_replicas_racing_for_the_same_orders_make_one_charge_each(
     replicas = [await open_payments(psp.url) for _ in range(3)]
     wanted = [command() for _ in range(20)]
     answers = await asyncio.gather(
-        *(replica.capture(*(wanted if n % 2 else reversed(wanted))) for n in range(6) for replica in replicas)
+        *(
+            replica.capture(*(wanted if n % 2 else reversed(wanted)))
+            for n in range(6)
+            for replica in replicas
+        )
     )
     assert {o.status for outcomes in answers for o in outcomes} == {"captured"}
-    assert [c["captures"] for c in await charges(provider, *(w.order_id for w in wanted))] == [1] * 20
+    assert [c["captures"] for c in await charges(provider, *(w.order_id for w in wanted))] == [
+        1
+    ] * 20
 
 
 async def test_a_list_is_answered_in_its_order_and_one_failure_leaves_the_others_alone(
     payments: Payments, provider: Api
 ) -> None:
-    wanted = [command(m) for m in ("card_ok", "card_declined", "visa", "barter", "card_expired", "card_flaky")]
+    wanted = [
+        command(m)
+        for m in ("card_ok", "card_declined", "visa", "barter", "card_expired", "card_flaky")
+    ]
     wanted.append(wanted[0])
     outcomes = await payments.capture(*wanted)
     assert [o.order_id for o in outcomes] == [w.order_id for w in wanted]
     expected = ["captured", "declined", "captured", "declined", "declined", "captured", "captured"]
     assert [o.status for o in outcomes] == expected
     assert [o.idempotent for o in outcomes] == [False] * 6 + [True]
-    assert len(await charges(provider, *(w.order_id for w in wanted))) == 6  # the provider never hears of barter
+    assert (
+        len(await charges(provider, *(w.order_id for w in wanted))) == 6
+    )  # the provider never hears of barter
 
 
 @pytest.mark.parametrize(
@@ -60,13 +71,17 @@ async def test_a_list_is_answered_in_its_order_and_one_failure_leaves_the_others
         ("barter", "unsupported_method"),
     ],
 )
-async def test_a_decline_is_final_and_says_why(payments: Payments, method: str, reason: str) -> None:
+async def test_a_decline_is_final_and_says_why(
+    payments: Payments, method: str, reason: str
+) -> None:
     wanted = command(method)
     first, second = await payments.capture_one(wanted), await payments.capture_one(wanted)
     assert (first.status, first.reason, first.idempotent) == ("declined", reason, False)
     assert (second.status, second.reason, second.idempotent) == ("declined", reason, True)
     assert second.payment_id == first.payment_id
-    assert [e.type for e in (await payments.detail(wanted.order_id)).history] == ["payment.declined"]
+    assert [e.type for e in (await payments.detail(wanted.order_id)).history] == [
+        "payment.declined"
+    ]
 
 
 async def test_another_amount_for_a_paid_order_is_refused_and_charges_nothing(
@@ -80,7 +95,9 @@ async def test_another_amount_for_a_paid_order_is_refused_and_charges_nothing(
     assert (await payments.capture_one(wanted)).status == "captured"
 
 
-async def test_a_flaky_provider_is_asked_again_under_the_same_reference(payments: Payments, provider: Api) -> None:
+async def test_a_flaky_provider_is_asked_again_under_the_same_reference(
+    payments: Payments, provider: Api
+) -> None:
     wanted = command("card_flaky")
     assert (await payments.capture_one(wanted)).status == "captured"
     assert [c["captures"] for c in await charges(provider, wanted.order_id)] == [1]
@@ -98,7 +115,9 @@ async def test_a_slow_provider_leaves_it_processing_and_then_it_is_captured_once
     assert [c["captures"] for c in await charges(provider, wanted.order_id)] == [1]
 
 
-async def test_those_who_are_quick_do_not_wait_for_the_slow_beyond_the_patience(payments: Payments) -> None:
+async def test_those_who_are_quick_do_not_wait_for_the_slow_beyond_the_patience(
+    payments: Payments,
+) -> None:
     outcomes = await payments.capture(command("card_timeout"), command(), wait_ms=2000)
     assert [o.status for o in outcomes] == ["processing", "captured"]
 
@@ -111,7 +130,9 @@ async def test_without_a_provider_it_stays_processing_and_is_charged_once_when_i
     assert {o.status for o in await payments.capture(*wanted, wait_ms=100)} == {"processing"}
     mortal_psp.start()
     await until_captured(payments, wanted)
-    assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in wanted))] == [1] * 5
+    assert [
+        c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in wanted))
+    ] == [1] * 5
 
 
 async def until_captured(payments: Payments, wanted: list[CapturePayment]) -> None:
@@ -175,7 +196,9 @@ async def test_dying_between_the_charge_and_its_record_is_made_good_without_bein
     assert [c["captures"] for c in await charges(provider, wanted.order_id)] == [1]
 
 
-async def test_what_is_under_way_is_left_alone_until_its_lease_is_over(open_payments: OpenPayments) -> None:
+async def test_what_is_under_way_is_left_alone_until_its_lease_is_over(
+    open_payments: OpenPayments,
+) -> None:
     payments = await open_payments(NOWHERE, lease_seconds=30.0)
     await payments.capture_one(command(), wait_ms=0)
     assert await payments.use_cases.resolve_due(10) == 0
@@ -202,13 +225,19 @@ async def test_a_stalled_provider_holding_hundreds_of_charges_takes_each_once(
     wanted = [command() for _ in range(200)]
     more = [command() for _ in range(200)]
     mortal_psp.send(signal.SIGSTOP)
-    stalled = await asyncio.gather(payments.capture(*wanted, wait_ms=500), payments.capture(*more, wait_ms=500))
+    stalled = await asyncio.gather(
+        payments.capture(*wanted, wait_ms=500), payments.capture(*more, wait_ms=500)
+    )
     assert {o.status for outcomes in stalled for o in outcomes} == {"processing"}
-    await asyncio.sleep(1.5)  # the calls time out while the provider has their requests in its socket
+    await asyncio.sleep(
+        1.5
+    )  # the calls time out while the provider has their requests in its socket
     mortal_psp.send(signal.SIGCONT)
     for some in (wanted, more):
         await until_captured(payments, some)
-        assert [c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in some))] == [1] * 200
+        assert [
+            c["captures"] for c in await charges(mortal_provider, *(w.order_id for w in some))
+        ] == [1] * 200
 
 
 async def test_too_much_under_way_is_shed_before_anything_is_written(

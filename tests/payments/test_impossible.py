@@ -18,16 +18,28 @@ NUL = "\x00"
 """Text that PostgreSQL cannot store."""
 
 
-async def test_a_capture_that_cannot_be_stored_fails_its_own_list_alone(payments: Payments, provider: Api) -> None:
+async def test_a_capture_that_cannot_be_stored_fails_its_own_list_alone(
+    payments: Payments, provider: Api
+) -> None:
     good = [command() for _ in range(3)]
-    lists: list[list[Any]] = [[good[0]], [command(amount=2**63)], [good[1], good[2]], [command(order_id=NUL)]]
+    lists: list[list[Any]] = [
+        [good[0]],
+        [command(amount=2**63)],
+        [good[1], good[2]],
+        [command(order_id=NUL)],
+    ]
     answers = await asyncio.gather(
-        *(payments.use_cases.capture(CapturePayments(each, 25_000), Deadline.after(30)) for each in lists),
+        *(
+            payments.use_cases.capture(CapturePayments(each, 25_000), Deadline.after(30))
+            for each in lists
+        ),
         return_exceptions=True,
     )
     assert [isinstance(answer, IMPOSSIBLE) for answer in answers] == [False, True, False, True]
     assert [await payments.is_(each.order_id, "captured") for each in good] == [True] * 3
-    assert [c["captures"] for c in await charges(provider, *(each.order_id for each in good))] == [1] * 3
+    assert [c["captures"] for c in await charges(provider, *(each.order_id for each in good))] == [
+        1
+    ] * 3
 
 
 async def test_a_void_that_cannot_be_stored_writes_nothing(payments: Payments) -> None:
@@ -46,7 +58,10 @@ async def test_an_outcome_that_cannot_be_stored_leaves_its_payment_open_and_sett
 
     async def odd(self: Processor, payment: Any, charge: Any, reason: str | None = None) -> Any:
         return await settle(
-            self, payment, msgspec.structs.replace(charge, reason=NUL) if payment.order_id == odd_id else charge, reason
+            self,
+            payment,
+            msgspec.structs.replace(charge, reason=NUL) if payment.order_id == odd_id else charge,
+            reason,
         )
 
     wanted = [command("card_declined") for _ in range(3)]

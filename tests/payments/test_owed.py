@@ -27,7 +27,10 @@ UNPAID = [
     ({"status": "failed"}, "The order is failed; only pending orders can be paid"),
     ({"status": "cancelled"}, "The order is cancelled; only pending orders can be paid"),
     ({"cancel_reason": "changed my mind"}, "The order is being cancelled"),
-    ({"currency": None, "total_minor": None}, "The order has no price until stock is reserved for it"),
+    (
+        {"currency": None, "total_minor": None},
+        "The order has no price until stock is reserved for it",
+    ),
     ({"total_minor": 0}, "The order owes nothing"),
     ({"status": "confirmed"}, "The order owes nothing"),  # confirmed without a charge
 ]
@@ -62,7 +65,9 @@ def service(
 @pytest.fixture
 async def api(service: Service, identities: Identities) -> AsyncIterator[Api]:
     """The service, called as an operator."""
-    async with Api.open(service.process.url, identities.person("operator", subject="olga")) as opened:
+    async with Api.open(
+        service.process.url, identities.person("operator", subject="olga")
+    ) as opened:
         yield opened
 
 
@@ -101,12 +106,19 @@ async def test_an_order_in_another_state_is_not_charged(
         ({"customerId": "CUST-002"}, ["/customerId"]),
         ({"customerId": "NOBODY"}, ["/customerId"]),
         ({"amount": {"amountMinor": 999, "currency": "USD"}}, ["/amount/amountMinor"]),
-        ({"amount": {"amountMinor": 10**12, "currency": "ZZZ"}}, ["/amount/amountMinor", "/amount/currency"]),
+        (
+            {"amount": {"amountMinor": 10**12, "currency": "ZZZ"}},
+            ["/amount/amountMinor", "/amount/currency"],
+        ),
         ({"method": "visa"}, ["/method"]),
     ],
 )
 async def test_a_charge_that_is_not_the_orders_own_is_refused_field_by_field(
-    api: Api, provider: Api, written_orders: WrittenOrders, changes: dict[str, Any], pointers: list[str]
+    api: Api,
+    provider: Api,
+    written_orders: WrittenOrders,
+    changes: dict[str, Any],
+    pointers: list[str],
 ) -> None:
     body = await written_orders.charge() | changes
     problem = refused(await api.post(PATH, body), 422, "charge_not_owed")
@@ -119,7 +131,11 @@ async def test_a_failed_order_of_another_customer_is_not_charged(
 ) -> None:
     failed = await written_orders.charge(status="failed", customer_id="CUST-002")
     amount = {"amountMinor": 10**12, "currency": "ZZZ"}
-    refused(await api.post(PATH, failed | {"customerId": "CUST-001", "amount": amount}), 409, "order_not_payable")
+    refused(
+        await api.post(PATH, failed | {"customerId": "CUST-001", "amount": amount}),
+        409,
+        "order_not_payable",
+    )
     assert await untouched(api, provider, failed["orderId"])
 
 
@@ -159,23 +175,37 @@ async def test_a_service_charges_nothing_by_the_public_route(
 
 
 async def test_without_orders_nothing_is_charged(
-    service: Service, psp: Process, postgres: PostgresServer, identities: Identities, written_orders: WrittenOrders
+    service: Service,
+    psp: Process,
+    postgres: PostgresServer,
+    identities: Identities,
+    written_orders: WrittenOrders,
 ) -> None:
     name, url = postgres.fresh_database("payments")
     urls = {"database_url": url, "psp_url": psp.url, "orders_url": NOWHERE}
-    with running("payments", identities, **urls, psp_secret=SECRET, call_backoff_seconds=0.01) as process:
+    with running(
+        "payments", identities, **urls, psp_secret=SECRET, call_backoff_seconds=0.01
+    ) as process:
         alone = Service(process, url)
         async with Api.open(process.url, identities.person("operator")) as operator:
-            answer = await operator.post(PATH, await written_orders.charge(), idempotency_key="kept by nobody")
+            answer = await operator.post(
+                PATH, await written_orders.charge(), idempotency_key="kept by nobody"
+            )
         refused(answer, 503, "dependency_unavailable")
         assert answer.headers["retry-after"] == "1"
         assert (await alone.rows("payments"), await alone.rows("capture_keys")) == (0, 0)
     postgres.drop(name)
 
 
-@pytest.mark.parametrize("failure", [OutcomeUnknown("orders", "lost"), Refused("orders", 404, {})], ids=["lost", "old"])
-@pytest.mark.parametrize("ask", [get_order, inventory_orders.get_order], ids=["payments", "inventory"])
-async def test_whatever_becomes_of_the_question_nothing_was_done(ask: Any, failure: CallFailed) -> None:
+@pytest.mark.parametrize(
+    "failure", [OutcomeUnknown("orders", "lost"), Refused("orders", 404, {})], ids=["lost", "old"]
+)
+@pytest.mark.parametrize(
+    "ask", [get_order, inventory_orders.get_order], ids=["payments", "inventory"]
+)
+async def test_whatever_becomes_of_the_question_nothing_was_done(
+    ask: Any, failure: CallFailed
+) -> None:
     class Failing:
         async def post(self, *_: object, **__: object) -> None:
             raise failure
@@ -195,19 +225,30 @@ async def test_a_key_answers_with_its_payment_and_refuses_another_body(
     await written_orders.change(body["orderId"], status="cancelled")  # a replay queries no order
     again = await api.post(PATH, dict(reversed(body.items())), idempotency_key='"k"')
     assert (first.status, again.status, first.body) == (201, 200, again.body)
-    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")
+    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (
+        False,
+        "true",
+    )
     refused(await api.post(PATH, other, idempotency_key="k"), 422, "idempotency_key_reused")
     assert await untouched(api, provider, other["orderId"])
     assert (await api.post(PATH, other, idempotency_key="")).status == 400
 
 
-async def test_a_key_belongs_to_one_caller(api: Api, identities: Identities, written_orders: WrittenOrders) -> None:
+async def test_a_key_belongs_to_one_caller(
+    api: Api, identities: Identities, written_orders: WrittenOrders
+) -> None:
     token = identities.person("operator", subject="oscar")
-    assert (await api.post(PATH, await written_orders.charge(), idempotency_key="mine")).status == 201
-    assert (await api.post(PATH, await written_orders.charge(), token=token, idempotency_key="mine")).status == 201
+    assert (
+        await api.post(PATH, await written_orders.charge(), idempotency_key="mine")
+    ).status == 201
+    assert (
+        await api.post(PATH, await written_orders.charge(), token=token, idempotency_key="mine")
+    ).status == 201
 
 
-async def test_a_refused_request_does_not_use_its_key_up(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_refused_request_does_not_use_its_key_up(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     body = await written_orders.charge(currency=None, total_minor=None)
     body["amount"] = {"amountMinor": 1000, "currency": "USD"}
     refused(await api.post(PATH, body, idempotency_key="early"), 409, "order_not_payable")
@@ -223,7 +264,9 @@ async def test_a_decline_is_replayed_as_a_decline(api: Api, written_orders: Writ
     assert first.json["paymentId"] == again.json["paymentId"]
 
 
-async def test_a_key_of_an_order_that_was_paid_before_is_kept_too(api: Api, written_orders: WrittenOrders) -> None:
+async def test_a_key_of_an_order_that_was_paid_before_is_kept_too(
+    api: Api, written_orders: WrittenOrders
+) -> None:
     body, other = await written_orders.charge(), await written_orders.charge()
     await api.post(PATH, body)
     await written_orders.change(body["orderId"], status="confirmed")
@@ -235,7 +278,9 @@ async def test_many_at_once_under_one_key_are_one_payment(
     api: Api, provider: Api, written_orders: WrittenOrders
 ) -> None:
     body = await written_orders.charge()
-    answers = await asyncio.gather(*(api.post(PATH, body, idempotency_key="crowd") for _ in range(20)))
+    answers = await asyncio.gather(
+        *(api.post(PATH, body, idempotency_key="crowd") for _ in range(20))
+    )
     assert sorted(answer.status for answer in answers) == [200] * 19 + [201]
     assert len({answer.body for answer in answers}) == 1
     assert [c["captures"] for c in await charges(provider, body["orderId"])] == [1]
@@ -245,6 +290,8 @@ async def test_bodies_that_race_for_one_key_are_one_charge(
     api: Api, provider: Api, written_orders: WrittenOrders
 ) -> None:
     bodies = [await written_orders.charge() for _ in range(10)]
-    answers = await asyncio.gather(*(api.post(PATH, body, idempotency_key="race") for body in bodies))
+    answers = await asyncio.gather(
+        *(api.post(PATH, body, idempotency_key="race") for body in bodies)
+    )
     assert sorted(answer.status for answer in answers) == [201] + [422] * 9
     assert len(await charges(provider, *(body["orderId"] for body in bodies))) == 1

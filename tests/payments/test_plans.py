@@ -17,7 +17,9 @@ MANY = """
     FROM (SELECT n, ('01a1f' || lpad(to_hex(n * 4000), 7, '0') || '7' || right(md5(n::text), 19))::uuid AS id
           FROM generate_series(1, 10000) AS n)
 """
-EVENTS = "INSERT INTO payment_events SELECT id, 1, 'payment.captured', '{}', '', now() FROM payments"
+EVENTS = (
+    "INSERT INTO payment_events SELECT id, 1, 'payment.captured', '{}', '', now() FROM payments"
+)
 
 
 @pytest.fixture
@@ -34,6 +36,11 @@ async def test_a_search_walks_an_index_for_each_thing_that_may_be_meant(planner:
         order_ids=["01a1fdfc-5a0f-7cde-8f01-769c3417a559"],
     )
     await SEARCH.list_payments(planner, wanted)
-    for index in ("payments_by_customer", "payments_order_id_key", "payments_by_status", "payment_events_by_end"):
+    for index in (
+        "payments_by_customer",
+        "payments_order_id_key",
+        "payments_by_status",
+        "payment_events_by_end",
+    ):
         assert f"using {index}" in planner.plan
     assert "Seq Scan" not in planner.plan

@@ -14,7 +14,12 @@ from valerix.chassis.base.idempotency import KeyReused
 from valerix.chassis.chaos.points import Point
 from valerix.contracts.commands import CapturePayment
 from valerix.contracts.ids import new_id
-from valerix.payments.domain import NotRefundable, PaymentNotFound, RefundExceedsCaptured, RefundRejected
+from valerix.payments.domain import (
+    NotRefundable,
+    PaymentNotFound,
+    RefundExceedsCaptured,
+    RefundRejected,
+)
 from valerix.payments.refunds import ASKED, ENDED, SET_ASIDE
 
 
@@ -56,7 +61,9 @@ async def test_racing_refunds_never_exceed_what_was_captured_and_ledger_and_data
 
 async def test_one_key_makes_one_refund(payments: Payments, provider: Api) -> None:
     wanted, payment_id = await captured(payments)
-    results = await asyncio.gather(*(payments.refund(payment_id, 100, b"key", b"body") for _ in range(20)))
+    results = await asyncio.gather(
+        *(payments.refund(payment_id, 100, b"key", b"body") for _ in range(20))
+    )
     assert len({r.id for r in results}) == 1
     assert await refunded_at(provider, wanted.order_id) == 100
     with pytest.raises(KeyReused):
@@ -66,12 +73,16 @@ async def test_one_key_makes_one_refund(payments: Payments, provider: Api) -> No
 async def test_the_key_of_one_payment_means_nothing_for_another(payments: Payments) -> None:
     _, first = await captured(payments)
     _, second = await captured(payments)
-    refunds = [await payments.refund(payment_id, 100, b"key", b"body") for payment_id in (first, second)]
+    refunds = [
+        await payments.refund(payment_id, 100, b"key", b"body") for payment_id in (first, second)
+    ]
     assert refunds[0].id != refunds[1].id
 
 
 @pytest.mark.parametrize("amount", [1001, 10**12])
-async def test_more_than_is_left_is_refused_and_nothing_written(payments: Payments, amount: int) -> None:
+async def test_more_than_is_left_is_refused_and_nothing_written(
+    payments: Payments, amount: int
+) -> None:
     wanted, payment_id = await captured(payments)
     with pytest.raises(RefundExceedsCaptured):
         await payments.refund(payment_id, amount)
@@ -119,7 +130,11 @@ async def test_a_refund_left_behind_by_a_dead_process_is_finished_by_another(
 
 @pytest.mark.parametrize("point", [SET_ASIDE, ASKED, ENDED], ids=lambda point: point.name)
 async def test_a_refund_is_given_once_wherever_its_process_dies(
-    open_payments: OpenPayments, psp: Process, provider: Api, monkeypatch: pytest.MonkeyPatch, point: Point
+    open_payments: OpenPayments,
+    psp: Process,
+    provider: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    point: Point,
 ) -> None:
     deaths = 0
 
@@ -145,9 +160,15 @@ async def test_a_refund_is_given_once_wherever_its_process_dies(
     assert await refunded_at(provider, wanted.order_id) == 1000
 
 
-async def test_what_the_provider_refuses_for_good_is_free_again(payments: Payments, provider: Api) -> None:
+async def test_what_the_provider_refuses_for_good_is_free_again(
+    payments: Payments, provider: Api
+) -> None:
     wanted, payment_id = await captured(payments)
-    elsewhere = {"reference": new_id(), "chargeReference": f"order-{wanted.order_id}", "amountMinor": 600}
+    elsewhere = {
+        "reference": new_id(),
+        "chargeReference": f"order-{wanted.order_id}",
+        "amountMinor": 600,
+    }
     assert (await provider.post("/v1/refunds", elsewhere)).status == 201
     for _ in range(2):
         with pytest.raises(RefundRejected):

@@ -45,7 +45,9 @@ async def test_all_of_the_money_may_go_back_once_the_goods_have_left(
     assert (answer.status, answer.json["amountMinor"]) == (201, TOTAL)
 
 
-@pytest.mark.parametrize("body", [{}, {"amountMinor": TOTAL - 1}], ids=["without an amount", "the rest"])
+@pytest.mark.parametrize(
+    "body", [{}, {"amountMinor": TOTAL - 1}], ids=["without an amount", "the rest"]
+)
 @pytest.mark.parametrize("status", PAID)
 async def test_an_order_whose_goods_are_here_is_cancelled_instead(
     api: Api, written_orders: WrittenOrders, status: str, body: dict[str, int]
@@ -62,7 +64,11 @@ async def test_an_order_that_does_not_stand_is_not_refunded_by_hand(
     api: Api, written_orders: WrittenOrders, status: str
 ) -> None:
     payment = await paid(api, written_orders, status)
-    problem = refused(await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1}), 409, "order_not_refundable")
+    problem = refused(
+        await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1}),
+        409,
+        "order_not_refundable",
+    )
     assert problem["orderStatus"] == status
     assert await refunded(api, payment) == 0
 
@@ -72,7 +78,11 @@ async def test_an_order_that_is_being_cancelled_gives_its_money_back_by_itself(
 ) -> None:
     payment = await paid(api, written_orders, "confirmed")
     await written_orders.change(payment["orderId"], cancel_reason="changed my mind")
-    refused(await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1}), 409, "order_not_refundable")
+    refused(
+        await api.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1}),
+        409,
+        "order_not_refundable",
+    )
 
 
 async def test_money_of_an_order_nobody_knows_may_go_back(
@@ -93,7 +103,11 @@ async def test_a_request_that_was_let_through_is_answered_whatever_its_order_is_
         await written_orders.change(payment["orderId"], status=status)
         again = await api.post(path, {}, idempotency_key="all of it")
         assert (again.status, again.body) == (200, first.body)
-        refused(await api.post(path, {"amountMinor": 1}, idempotency_key="all of it"), 422, "idempotency_key_reused")
+        refused(
+            await api.post(path, {"amountMinor": 1}, idempotency_key="all of it"),
+            422,
+            "idempotency_key_reused",
+        )
 
 
 async def test_without_orders_nothing_is_given_back(
@@ -101,7 +115,9 @@ async def test_without_orders_nothing_is_given_back(
 ) -> None:
     payment = await paid(api, written_orders)
     urls = {"database_url": service.database, "psp_url": psp.url, "orders_url": NOWHERE}
-    with running("payments", identities, **urls, psp_secret=SECRET, call_backoff_seconds=0.01) as process:
+    with running(
+        "payments", identities, **urls, psp_secret=SECRET, call_backoff_seconds=0.01
+    ) as process:
         async with Api.open(process.url, identities.person("operator")) as alone:
             answer = await alone.post(f"{PATH}/{payment['id']}/refund", {"amountMinor": 1})
         refused(answer, 503, "dependency_unavailable")
@@ -116,16 +132,25 @@ async def test_the_order_shows_what_was_given_back_and_why(
         body = {"amountMinor": amount, "reason": reason}
         assert (await api.post(f"{PATH}/{payment['id']}/refund", body)).status == 201
     path = f"/api/v1/orders/{payment['orderId']}"
-    async with Api.open(written_orders.process.url, identities.person("customer", "CUST-001")) as customer:
+    async with Api.open(
+        written_orders.process.url, identities.person("customer", "CUST-001")
+    ) as customer:
 
         async def shown() -> bool:
-            return bool((await customer.get(path)).json.get("refunded") == {"amountMinor": 80, "currency": "USD"})
+            return bool(
+                (await customer.get(path)).json.get("refunded")
+                == {"amountMinor": 80, "currency": "USD"}
+            )
 
         await eventually(shown)
-        order, entries = (await customer.get(path)).json, (await customer.get(f"{path}/events")).json["events"]
+        order, entries = (
+            (await customer.get(path)).json,
+            (await customer.get(f"{path}/events")).json["events"],
+        )
     assert order["status"] == "completed"
     told = sorted(
-        (entry["type"], entry["refund"]["amount"]["amountMinor"], entry["refund"]["reason"]) for entry in entries
+        (entry["type"], entry["refund"]["amount"]["amountMinor"], entry["refund"]["reason"])
+        for entry in entries
     )
     assert told == [("order.refunded", 3, "late"), ("order.refunded", 77, "scratched")]
 
@@ -135,17 +160,24 @@ async def test_many_refunds_are_read_page_by_page(api: Api, written_orders: Writ
     path = f"{PATH}/{payment['id']}"
     for _ in range(55):
         assert (await api.post(f"{path}/refund", {"amountMinor": 1})).status == 201
-    for shown in ((await api.get(path)).json, (await api.get(f"{PATH}/order/{payment['orderId']}")).json):
+    for shown in (
+        (await api.get(path)).json,
+        (await api.get(f"{PATH}/order/{payment['orderId']}")).json,
+    ):
         assert (len(shown["refunds"]), len(shown["history"])) == (50, 50)
         refunds = (await api.get(f"{path}/refunds?cursor={shown['refundsCursor']}")).json
         events = (await api.get(f"{path}/events?cursor={shown['historyCursor']}")).json
         assert (len(refunds["items"]), refunds["nextCursor"]) == (5, None)
         assert len({refund["id"] for refund in shown["refunds"] + refunds["items"]}) == 55
-        assert [event["version"] for event in shown["history"] + events["items"]] == list(range(1, 57))
+        assert [event["version"] for event in shown["history"] + events["items"]] == list(
+            range(1, 57)
+        )
         assert events["nextCursor"] is None
     assert (await api.get(f"{path}/refunds?limit=55")).json["nextCursor"] is None
     for bad in ("cursor=x", "limit=201"):
-        assert [(await api.get(f"{path}/{what}?{bad}")).status for what in ("refunds", "events")] == [400, 400]
+        assert [
+            (await api.get(f"{path}/{what}?{bad}")).status for what in ("refunds", "events")
+        ] == [400, 400]
 
 
 async def test_the_refunds_of_another_customer_are_not_found(
@@ -165,7 +197,9 @@ async def test_a_refund_that_was_checked_before_its_order_shipped_is_made(
     house: House, provider: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = await house.buy()
-    struck = once(monkeypatch, "payments.refund.checked", lambda: house.move(order, OrderStatus.COMPLETED))
+    struck = once(
+        monkeypatch, "payments.refund.checked", lambda: house.move(order, OrderStatus.COMPLETED)
+    )
     assert (await house.refund(order, 1)).amount_minor == 1
     assert struck
     assert await house.told(order) == [
@@ -175,7 +209,9 @@ async def test_a_refund_that_was_checked_before_its_order_shipped_is_made(
     assert await kept(provider, order) == (order.total_minor or 0) - 1
 
 
-@pytest.mark.parametrize("point", ["payments.refund.checked", "payments.refund.set_aside", "payments.refund.ended"])
+@pytest.mark.parametrize(
+    "point", ["payments.refund.checked", "payments.refund.set_aside", "payments.refund.ended"]
+)
 async def test_an_order_that_is_cancelled_during_a_refund_gives_everything_back_once(
     house: House, provider: Api, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -190,7 +226,9 @@ async def test_an_order_that_is_cancelled_during_a_refund_gives_everything_back_
     assert await house.reserved() == 0
 
 
-@pytest.mark.parametrize("point", ["orders.claimed.confirmed", "saga.release_stock.done", "saga.void_payment.done"])
+@pytest.mark.parametrize(
+    "point", ["orders.claimed.confirmed", "saga.release_stock.done", "saga.void_payment.done"]
+)
 async def test_a_refund_during_a_cancellation_finds_what_is_left(
     house: House, provider: Api, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
@@ -207,7 +245,9 @@ async def test_a_refund_during_a_cancellation_finds_what_is_left(
     assert (await house.told(order))[-1] == "order.cancelled"
 
 
-async def test_what_the_cancellation_gave_back_is_not_told_as_a_refund_by_hand(house: House, provider: Api) -> None:
+async def test_what_the_cancellation_gave_back_is_not_told_as_a_refund_by_hand(
+    house: House, provider: Api
+) -> None:
     order = await house.buy()
     await house.refund(order, 1)
     assert "order.refunded" in await house.told(order)
@@ -236,7 +276,9 @@ async def test_an_order_that_is_told_a_refund_while_it_ships_goes_on_at_once(
     assert (await house.order(order.id)).refunded_minor == 1
 
 
-async def test_a_refund_that_orders_does_not_take_keeps_no_other_one_from_being_told(house: House) -> None:
+async def test_a_refund_that_orders_does_not_take_keeps_no_other_one_from_being_told(
+    house: House,
+) -> None:
     orders = [await house.buy() for _ in range(3)]
     for order in orders:
         await house.refund(order, 1)

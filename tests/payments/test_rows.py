@@ -45,13 +45,24 @@ def opened(number: int) -> Payment:
 
 def event(payment: Payment) -> PaymentChange:
     return PaymentChange(
-        payment, f"type-{payment.order_id}", f'{{"status":"{payment.status}"}}', f"trace-{payment.order_id}"
+        payment,
+        f"type-{payment.order_id}",
+        f'{{"status":"{payment.status}"}}',
+        f"trace-{payment.order_id}",
     )
 
 
 def entry(row_id: int, event: PaymentChange) -> Entry:
     payment = event.payment
-    return Entry(row_id, event.type, payment.id, payment.version, payment.updated_at, event.trace_id, event.data)
+    return Entry(
+        row_id,
+        event.type,
+        payment.id,
+        payment.version,
+        payment.updated_at,
+        event.trace_id,
+        event.data,
+    )
 
 
 @pytest.fixture
@@ -67,7 +78,9 @@ async def stored(tx: Transaction, *payments: Payment) -> list[Payment]:
 
 async def test_payments_from_their_opening_to_a_refund(tx: Transaction) -> None:
     payments = [opened(1), opened(2)]
-    assert await PAYMENTS.insert_payments(tx, payments, LEASE) == {payment.id for payment in payments}
+    assert await PAYMENTS.insert_payments(tx, payments, LEASE) == {
+        payment.id for payment in payments
+    }
     assert await stored(tx, *payments) == payments
 
     captured, declined = (
@@ -80,7 +93,11 @@ async def test_payments_from_their_opening_to_a_refund(tx: Transaction) -> None:
     assert await list_outgoing(tx, 10) == [entry(1, told) for told in events]
 
     refunding = captured._replace(
-        status=PaymentStatus.PARTIALLY_REFUNDED, refunding_minor=30, refunded_minor=4, version=5, updated_at=moment(15)
+        status=PaymentStatus.PARTIALLY_REFUNDED,
+        refunding_minor=30,
+        refunded_minor=4,
+        version=5,
+        updated_at=moment(15),
     )
     await REFUNDS.update_payment(tx, refunding)
     assert await stored(tx, captured) == [refunding]
@@ -93,7 +110,9 @@ async def test_payments_from_their_opening_to_a_refund(tx: Transaction) -> None:
 
 
 async def test_tombstones(tx: Transaction) -> None:
-    payments = [domain.tombstone(new_id(), f"order-{number}", f"reason-{number}") for number in (1, 2)]
+    payments = [
+        domain.tombstone(new_id(), f"order-{number}", f"reason-{number}") for number in (1, 2)
+    ]
     events = [event(payment) for payment in payments]
     assert await PAYMENTS.insert_tombstones(tx, events) == {payment.id for payment in payments}
     assert await stored(tx, *payments) == payments
@@ -104,7 +123,17 @@ async def test_refunds(tx: Transaction) -> None:
     payment = opened(1)
     await PAYMENTS.insert_payments(tx, [payment], LEASE)
     refund = Refund(
-        *(new_id(), payment.id, 7, "reason", RefundStatus.PENDING, None, "reference", moment(2), moment(2)),
+        *(
+            new_id(),
+            payment.id,
+            7,
+            "reason",
+            RefundStatus.PENDING,
+            None,
+            "reference",
+            moment(2),
+            moment(2),
+        ),
     )
     await REFUNDS.insert_refund(tx, refund, b"key", b"fingerprint", LEASE)
     assert await REFUNDS.find_refund_by_key(tx, payment.id, b"key") == (refund, b"fingerprint")

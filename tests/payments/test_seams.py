@@ -31,14 +31,23 @@ class FailsOnce:
         self.asked.append(path)
         if len(self.asked) == 1:
             raise CallFailed("psp", "tested")
-        charge = {"reference": "order-1", "status": ChargeStatus.CAPTURED, "amountMinor": 1000, "currency": "USD"}
-        return answer.decode(msgspec.json.encode({"charges": []} if path.endswith("/find") else charge))
+        charge = {
+            "reference": "order-1",
+            "status": ChargeStatus.CAPTURED,
+            "amountMinor": 1000,
+            "currency": "USD",
+        }
+        return answer.decode(
+            msgspec.json.encode({"charges": []} if path.endswith("/find") else charge)
+        )
 
     def may_retry(self) -> bool:
         return True
 
 
-async def test_a_payment_has_the_times_and_ids_it_is_given(database_url: Callable[..., str]) -> None:
+async def test_a_payment_has_the_times_and_ids_it_is_given(
+    database_url: Callable[..., str],
+) -> None:
     ids, drawn, psp = iter(IDS), [], FailsOnce()
 
     def chance() -> float:
@@ -48,12 +57,18 @@ async def test_a_payment_has_the_times_and_ids_it_is_given(database_url: Callabl
     async with Database.open(database_url("payments"), 2) as database:
         provider = Provider(psp, backoff_seconds=0, chance=chance)
         payments = connect(database, provider, now=lambda: MOVED_AT, make_id=lambda: next(ids))
-        wanted = CapturePayments([CapturePayment("1", "CUST-001", 1000, "USD", "card_ok")], wait_ms=30_000)
+        wanted = CapturePayments(
+            [CapturePayment("1", "CUST-001", 1000, "USD", "card_ok")], wait_ms=30_000
+        )
         await payments.capture(wanted, Deadline.after(60))
         await payments.refunds.refund(RefundRequest(IDS[0], None, "tested", None, b""), 30)
         found = await payments.get_of_order("1", None)
         await payments.close()
-    assert (found.payment.id, found.payment.created_at, found.payment.updated_at) == (IDS[0], MADE_AT, MOVED_AT)
+    assert (found.payment.id, found.payment.created_at, found.payment.updated_at) == (
+        IDS[0],
+        MADE_AT,
+        MOVED_AT,
+    )
     assert [(refund.id, refund.updated_at) for refund in found.refunds] == [(IDS[1], MOVED_AT)]
     assert [event.occurred_at for event in found.history] == [MOVED_AT, MOVED_AT]
     assert psp.asked == ["/v1/charges", "/v1/charges/find", "/v1/charges", "/v1/refunds"]

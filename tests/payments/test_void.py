@@ -23,10 +23,14 @@ async def voided(payments: Payments, order_id: str) -> str:
 async def net(provider: Api, *order_ids: str) -> int:
     """The money that the provider holds for these orders."""
     found = await charges(provider, *order_ids)
-    return sum(c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured")
+    return sum(
+        c["amountMinor"] - c.get("refundedMinor", 0) for c in found if c["status"] == "captured"
+    )
 
 
-async def test_after_a_void_a_late_capture_is_refused_for_ever(payments: Payments, provider: Api) -> None:
+async def test_after_a_void_a_late_capture_is_refused_for_ever(
+    payments: Payments, provider: Api
+) -> None:
     wanted = command()
     assert await payments.void(wanted.order_id) == ["voided"]
     for _ in range(3):
@@ -46,7 +50,12 @@ async def test_void_while_processing_waits_for_the_provider_and_forbids_the_char
     await cut_off.close()
     payments = await open_payments(psp.url)
     assert await payments.void(wanted.order_id) == ["voided"]
-    late = {"reference": f"order-{wanted.order_id}", "amountMinor": 1000, "currency": "USD", "method": "card_ok"}
+    late = {
+        "reference": f"order-{wanted.order_id}",
+        "amountMinor": 1000,
+        "currency": "USD",
+        "method": "card_ok",
+    }
     assert (await provider.post("/v1/charges", late)).json["status"] == "cancelled"
     assert (await payments.capture_one(wanted)).status == "voided"
     detail = await payments.detail(wanted.order_id)
@@ -54,7 +63,9 @@ async def test_void_while_processing_waits_for_the_provider_and_forbids_the_char
     assert [e.type for e in detail.history] == ["payment.voided"]
 
 
-async def test_void_of_a_captured_payment_refunds_it_in_full(payments: Payments, provider: Api) -> None:
+async def test_void_of_a_captured_payment_refunds_it_in_full(
+    payments: Payments, provider: Api
+) -> None:
     wanted = command()
     await payments.capture_one(wanted)
     assert await payments.void(wanted.order_id) == ["refunded"]
@@ -79,7 +90,9 @@ async def test_void_leaves_a_decline_as_it_is(payments: Payments) -> None:
     assert await payments.void(wanted.order_id) == ["declined"]
 
 
-async def test_void_of_a_charge_whose_answer_is_still_on_its_way_refunds_it(payments: Payments, provider: Api) -> None:
+async def test_void_of_a_charge_whose_answer_is_still_on_its_way_refunds_it(
+    payments: Payments, provider: Api
+) -> None:
     wanted = command("card_timeout")
     assert (await payments.capture_one(wanted, wait_ms=0)).status == "processing"
     await eventually(lambda: charges(provider, wanted.order_id))
@@ -98,7 +111,9 @@ async def test_a_void_says_when_there_was_nothing_to_undo(
     await cut_off.close()
     wanted = [VoidPayment(each.order_id, "test") for each in (never, taken, declined, called_off)]
     for _ in range(2):
-        outcomes = (await payments.use_cases.void(VoidPayments(wanted), Deadline.after(30))).outcomes
+        outcomes = (
+            await payments.use_cases.void(VoidPayments(wanted), Deadline.after(30))
+        ).outcomes
         assert [(outcome.status, outcome.empty) for outcome in outcomes] == [
             *(("voided", True), ("refunded", False), ("declined", True), ("voided", False)),
         ]
@@ -121,7 +136,9 @@ async def test_racing_captures_and_voids_never_keep_money(
         first, second = replicas if number % 2 else reversed(replicas)
         capture = asyncio.create_task(first.capture_one(one, wait_ms=100))
         await asyncio.sleep(0.002 * (number % 5))
-        await asyncio.gather(*(voided(payments, one.order_id) for payments in (first, second)), capture)
+        await asyncio.gather(
+            *(voided(payments, one.order_id) for payments in (first, second)), capture
+        )
         return (await second.capture_one(one)).status
 
     endings = await asyncio.gather(*(race(number, one) for number, one in enumerate(wanted)))

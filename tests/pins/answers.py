@@ -80,8 +80,12 @@ ORDER: Final = Row(
     answer_body=None,
 )
 DUE: Final = {
-    "IS TRUE AND due_at <= now()": changed(ORDER, status="confirmed", allocations=[["PROD-001", "WH-EAST", 1]]),
-    "IS FALSE AND due_at <= now()": changed(ORDER, status="processing", allocations=[["PROD-001", "WH-EAST", 1]]),
+    "IS TRUE AND due_at <= now()": changed(
+        ORDER, status="confirmed", allocations=[["PROD-001", "WH-EAST", 1]]
+    ),
+    "IS FALSE AND due_at <= now()": changed(
+        ORDER, status="processing", allocations=[["PROD-001", "WH-EAST", 1]]
+    ),
     "UPDATE payments p SET due_at": changed(PAYMENT, status="processing", captured_minor=0),
 }
 """The row that a statement finds due, once."""
@@ -127,7 +131,14 @@ class Outbox:
 
 
 def _entry(name: str, place: int) -> dict[str, Any]:
-    return {"name": name, "subject": "SUBJECT", "sequence": place, "time": MOMENT, "trace_id": TRACE, "data": "{}"}
+    return {
+        "name": name,
+        "subject": "SUBJECT",
+        "sequence": place,
+        "time": MOMENT,
+        "trace_id": TRACE,
+        "data": "{}",
+    }
 
 
 class Answers:
@@ -149,7 +160,11 @@ class Answers:
             return self._marked(arguments[1])
         if "ON CONFLICT (idempotency_key)" in sql:
             *_, key, fingerprint = arguments
-            return [] if self._keyed.setdefault(key, fingerprint) is not fingerprint else [Row(inserted=True)]
+            return (
+                []
+                if self._keyed.setdefault(key, fingerprint) is not fingerprint
+                else [Row(inserted=True)]
+            )
         if "n.idempotency_key = $1" in sql:
             return [Row(**NOTIFICATION, fingerprint=self._keyed[arguments[0]])]
         return self._outbox.take() if "outbox" in sql and not sql.startswith("DELETE") else []
@@ -188,7 +203,10 @@ def _made(arguments: Sequence[Any]) -> Rows:
 RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     ("pg_try_advisory", lambda _: [Row(got=True)]),
     ("to_regclass", lambda _: [Row(missing=[])]),
-    ("FROM source, fits", lambda _: []),  # not taken as one batch, so each order is settled by itself
+    (
+        "FROM source, fits",
+        lambda _: [],
+    ),  # not taken as one batch, so each order is settled by itself
     ("AS places", lambda a: [Row(sku=sku, places=1) for sku in a[0]]),
     ("SELECT count(*)", lambda _: [Row(count=0)]),
     ("nextval", lambda _: [Row(number=1)]),
@@ -209,7 +227,8 @@ RULES: Final[list[tuple[str, Callable[[Sequence[Any]], Rows]]]] = [
     (
         "ended AS",
         lambda a: [
-            Row(order_id=i, state=s, movements=0, changed=True, held=True) for i, s in zip(a[0], a[1], strict=True)
+            Row(order_id=i, state=s, movements=0, changed=True, held=True)
+            for i, s in zip(a[0], a[1], strict=True)
         ],
     ),
 ]
@@ -242,7 +261,11 @@ def _outcomes(outcomes: list[Any]) -> tuple[int, Any]:
 
 def _standing(customer: str) -> Any:
     reason = {UNKNOWN: "unknown", SHORT: "suspended"}.get(customer)
-    return None if customer == AWAY else {"customerId": customer, "valid": reason is None, "reason": reason}
+    return (
+        None
+        if customer == AWAY
+        else {"customerId": customer, "valid": reason is None, "reason": reason}
+    )
 
 
 def _reserved(command: Any) -> Any:
@@ -250,13 +273,21 @@ def _reserved(command: Any) -> Any:
     if product == AWAY:
         return None
     kinds: dict[str, dict[str, Any]] = {
-        SHORT: {"outcome": "insufficient_stock", "shortages": [{"productId": product, "requested": 1, "available": 0}]},
+        SHORT: {
+            "outcome": "insufficient_stock",
+            "shortages": [{"productId": product, "requested": 1, "available": 0}],
+        },
         UNKNOWN: {"outcome": "unknown_product", "productIds": [product]},
         ENDED: {"outcome": "ended", "state": "released"},
     }
     price = {"productId": product, "name": "Lamp", "unitPriceMinor": 500, "currency": "USD"}
     place = {"productId": product, "warehouseId": "WH-EAST", "quantity": 1}
-    fine: dict[str, Any] = {"outcome": "reserved", "allocations": [place], "products": [price], "idempotent": False}
+    fine: dict[str, Any] = {
+        "outcome": "reserved",
+        "allocations": [place],
+        "products": [price],
+        "idempotent": False,
+    }
     return {"orderId": order, **kinds.get(product, fine)}
 
 
@@ -290,11 +321,18 @@ INTERNAL: Final[Replies] = {
     "describe": lambda body: _outcomes([_described(one) for one in body["orderIds"]]),
     "check": lambda body: _outcomes([_standing(one) for one in body["customerIds"]]),
     "reserve": lambda body: _outcomes([_reserved(one) for one in body["commands"]]),
-    "release": lambda body: _outcomes([{"orderId": one, "state": "released"} for one in body["orderIds"]]),
-    "commit": lambda body: _outcomes([{"orderId": one, "state": "committed"} for one in body["orderIds"]]),
+    "release": lambda body: _outcomes(
+        [{"orderId": one, "state": "released"} for one in body["orderIds"]]
+    ),
+    "commit": lambda body: _outcomes(
+        [{"orderId": one, "state": "committed"} for one in body["orderIds"]]
+    ),
     "capture": lambda body: _outcomes([_captured(one) for one in body["commands"]]),
     "void": lambda body: _outcomes(
-        [{"orderId": one["orderId"], "paymentId": ID, "status": "voided"} for one in body["commands"]]
+        [
+            {"orderId": one["orderId"], "paymentId": ID, "status": "voided"}
+            for one in body["commands"]
+        ]
     ),
 }
 PROVIDER: Final[Replies] = {

@@ -49,7 +49,11 @@ def settled(text: str) -> str:
 def shape(value: Any, at: str = "") -> list[str]:
     """Returns the names inside a JSON document, each with its path: `commands[].orderId`."""
     if isinstance(value, dict) and value:
-        return [way for name, inner in value.items() for way in shape(inner, f"{at}.{name}" if at else name)]
+        return [
+            way
+            for name, inner in value.items()
+            for way in shape(inner, f"{at}.{name}" if at else name)
+        ]
     if isinstance(value, list) and value:
         return sorted({way for inner in value for way in shape(inner, f"{at}[]")})
     return [at]

@@ -116,7 +116,9 @@ class Rabbit:
     async def declare_exchange(self, name: str, kind: Any, *, durable: bool) -> None:
         self.lines.add(f"exchange {name} {kind} durable={durable}")
 
-    async def declare_queue(self, name: str, *, durable: bool, arguments: dict[str, Any]) -> "Queue":
+    async def declare_queue(
+        self, name: str, *, durable: bool, arguments: dict[str, Any]
+    ) -> "Queue":
         options = " ".join(f"{key}={value}" for key, value in sorted(arguments.items()))
         self.lines.add(f"queue {name} durable={durable} {options}")
         return Queue(self, name)
@@ -127,7 +129,9 @@ class Rabbit:
 
     async def publish(self, message: Any, routing_key: str, *, mandatory: bool) -> None:
         properties = f"id={message.message_id} content-type={message.content_type} mode={int(message.delivery_mode)}"
-        self.lines.add(f"publishes to {self._name} as {routing_key} mandatory={mandatory} {properties}")
+        self.lines.add(
+            f"publishes to {self._name} as {routing_key} mandatory={mandatory} {properties}"
+        )
 
 
 class Queue:
@@ -170,6 +174,9 @@ class Peers:
                 self.calls.append((method, path, sorted(headers), document))
                 status, answer = self._answers(path, document)
                 content = json.dumps(answer).encode()
-                writer.write(f"HTTP/1.1 {status} .\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content)
+                writer.write(
+                    f"HTTP/1.1 {status} .\r\ncontent-length: {len(content)}\r\n\r\n".encode()
+                    + content
+                )
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

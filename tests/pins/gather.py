@@ -24,7 +24,10 @@ def gather() -> Facts:
     """Returns the facts of all sections."""
     with empty_folder() as folder, ValkeyServer.running(folder / "valkey") as valkey:
         names = [process.name for process in find("table of processes").SERVICES]
-        jobs = [(name, folder / name, f"{valkey.url.rpartition('/')[0]}/{number}") for number, name in enumerate(names)]
+        jobs = [
+            (name, folder / name, f"{valkey.url.rpartition('/')[0]}/{number}")
+            for number, name in enumerate(names)
+        ]
         with ThreadPoolExecutor(AT_ONCE) as observers:
             observed = list(observers.map(_observe, *zip(*jobs, strict=True)))
         return merged([*observed, samples.gather(folder)])
@@ -36,7 +39,15 @@ def _observe(name: str, folder: Path, valkey_url: str) -> Facts:
     result, log = folder / "facts.json", folder / "log"
     with log.open("wb") as output:
         ended = subprocess.run(
-            [sys.executable, "-m", "tests.pins.observe", name, str(folder), valkey_url, str(result)],
+            [
+                sys.executable,
+                "-m",
+                "tests.pins.observe",
+                name,
+                str(folder),
+                valkey_url,
+                str(result),
+            ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
             stdout=output,

@@ -42,7 +42,9 @@ class Observed:
         self.name, self.folder, self.valkey_url = name, folder, valkey_url
         self.taken = Taken()
         emitted = {
-            source: names for source, names in find("events by source").items() if source in (name, self._half())
+            source: names
+            for source, names in find("events by source").items()
+            if source in (name, self._half())
         }
         self.database = Database(Answers([one for names in emitted.values() for one in names]))
         self.peers = Peers(reply)
@@ -59,7 +61,9 @@ class Observed:
         assert not readings.metrics(), "the observer must have no metrics itself"
         async with AsyncExitStack() as resources:
             port = await resources.enter_async_context(self.peers.listening())
-            valkey = await resources.enter_async_context(Redis.from_url(self.valkey_url, decode_responses=True))
+            valkey = await resources.enter_async_context(
+                Redis.from_url(self.valkey_url, decode_responses=True)
+            )
             resources.push_async_callback(_ended, asyncio.create_task(self._listen()))
             await self._listening.wait()
             await self._publish_all(valkey)
@@ -79,7 +83,9 @@ class Observed:
     @asynccontextmanager
     async def _running(self, peers_port: int) -> AsyncIterator[None]:
         environment = self._environment(peers_port)
-        module = __import__(find("table of processes").BY_NAME[self.name].module, fromlist=["create"])
+        module = __import__(
+            find("table of processes").BY_NAME[self.name].module, fromlist=["create"]
+        )
         loaded = find("making settings")(module.Settings, environment)
         for name in type(loaded).__struct_fields__:
             self.taken.add("settings", self.name, f"VALERIX_{name.upper()}")
@@ -93,7 +99,9 @@ class Observed:
 
         messages.put_nowait({"type": "lifespan.startup"})
         task = asyncio.create_task(self.app({"type": "lifespan"}, messages.get, send))
-        await asyncio.wait({task, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {task, asyncio.create_task(started.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
         assert started.is_set(), task.exception()
         try:
             yield
@@ -107,7 +115,9 @@ class Observed:
         credentials = find("credentials")(self.folder)
         find("making keys")(credentials)
         plan = find("plan of a stack")(
-            data_dir=self.folder, ports=dict(topology.DEFAULT_PORTS), gateway=find("gateway's settings")()
+            data_dir=self.folder,
+            ports=dict(topology.DEFAULT_PORTS),
+            gateway=find("gateway's settings")(),
         )
         instance = next(one for one in plan.instances if one.process == self.name)
         variables: dict[str, str] = find("environment of a process")(instance, plan, credentials)
@@ -120,7 +130,11 @@ class Observed:
             for name, value in variables.items()
             if value.startswith("http://127")
         }
-        stand_ins = {name: self.valkey_url for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL") if name in variables}
+        stand_ins = {
+            name: self.valkey_url
+            for name in ("VALERIX_VALKEY_URL", "VALERIX_BUS_URL")
+            if name in variables
+        }
         return variables | peers | stand_ins | {"VALERIX_CALL_RETRIES": "0"}
 
     # --- events and requests to the process
@@ -134,16 +148,24 @@ class Observed:
     async def _publish_broken(self, valkey: Any) -> None:
         """Publishes a message that cannot be processed as one batch, for each consumer."""
         for name in ("customer.registered", "order.shipped"):
-            await _publish(valkey, BROKEN, json.loads((EVENTS / f"valerix.{name}.v1.json").read_text()))
+            await _publish(
+                valkey, BROKEN, json.loads((EVENTS / f"valerix.{name}.v1.json").read_text())
+            )
 
     async def _ask_everything(self, valkey: Any) -> None:
         table = await self._ask(Asked("", "GET", "/internal/v1/routes", by="admin"))
         for entry in table.json:
             access = ",".join(entry["access"]) or "public"
-            path = re.sub("^/static/.*", "/static/<file>", entry["path"])  # pages contain the names of their files
+            path = re.sub(
+                "^/static/.*", "/static/<file>", entry["path"]
+            )  # pages contain the names of their files
             self.taken.add("routes", self.name, entry["method"], path, access)
         if self.name != "console":  # the console's document is the platform's
-            readings.of_openapi(self.name, (await self._ask(Asked("", "GET", "/openapi.json", by=""))).json, self.taken)
+            readings.of_openapi(
+                self.name,
+                (await self._ask(Asked("", "GET", "/openapi.json", by=""))).json,
+                self.taken,
+            )
         await self._ask_for_chaos()
         await self._take_down(requests.INJECT)
         await self._wait_for_the_fault()
@@ -151,7 +173,9 @@ class Observed:
             await self._take_down(asked)
         kept = self.folder / "psp" / "faults.json"
         stored = await valkey.get(f"valerix:chaos:{self.name}")
-        register = json.loads(kept.read_bytes())["register"] if stored is None else json.loads(stored)
+        register = (
+            json.loads(kept.read_bytes())["register"] if stored is None else json.loads(stored)
+        )
         for way in shape(register):
             self.taken.add("valkey", "register of faults", way)
         if self.name == "users":
@@ -160,7 +184,9 @@ class Observed:
     async def _wait_for_the_fault(self) -> None:
         """Waits until the fault is in force: Valkey notifies the process after the answer."""
         until = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
-        while (await self._ask(requests.STRIKE)).status == NOT_FOUND and asyncio.get_running_loop().time() < until:
+        while (
+            await self._ask(requests.STRIKE)
+        ).status == NOT_FOUND and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(0.01)
 
     async def _ask_for_chaos(self) -> None:
@@ -172,11 +198,19 @@ class Observed:
     async def _ask(self, asked: Asked) -> Answer:
         token = self._tokens.get(asked.by, "")
         own = {"cookie": f"valerix_access={token}"} if asked.by == "cookie" else {}
-        headers = own | ({"authorization": f"Bearer {token}"} if token and not own else {}) | asked.headers
+        headers = (
+            own
+            | ({"authorization": f"Bearer {token}"} if token and not own else {})
+            | asked.headers
+        )
         body = None if asked.body is None else json.dumps(asked.body).encode()
         content = {} if body is None else {"content-type": "application/json"}
         return await asgi.request(
-            self.app, asked.method, f"http://{self.name}{asked.path}", list((headers | content).items()), body
+            self.app,
+            asked.method,
+            f"http://{self.name}{asked.path}",
+            list((headers | content).items()),
+            body,
         )
 
     async def _take_down(self, asked: Asked) -> None:
@@ -188,7 +222,13 @@ class Observed:
         said = document.get("code") or document.get("errorCode") or document.get("status") or ""
         self.taken.add("answers", self.name, asked.name, answer.status, said)
         for header, value in answer.headers.items():
-            self.taken.add("headers", self.name, "answers", header, value.split(";")[0] if "limit" in header else "")
+            self.taken.add(
+                "headers",
+                self.name,
+                "answers",
+                header,
+                value.split(";")[0] if "limit" in header else "",
+            )
         for cookie in answer.set_cookies:
             self.taken.add("headers", self.name, "cookie", settled(cookie))
         readings.of_request(self.name, asked, self.database.statements[begun:], self.taken)
@@ -200,7 +240,10 @@ class Observed:
         subscribes to.
         """
         number = urlsplit(self.valkey_url).path.strip("/")
-        async with Redis.from_url(self.valkey_url, socket_timeout=None) as valkey, valkey.monitor() as monitor:
+        async with (
+            Redis.from_url(self.valkey_url, socket_timeout=None) as valkey,
+            valkey.monitor() as monitor,
+        ):
             self._listening.set()
             async for seen in monitor.listen():
                 if str(seen["db"]) == number:
@@ -217,7 +260,11 @@ class Observed:
             statements, read = self.database.statements[read:], len(self.database.statements)
             readings.of_statements(self.name, statements, self.taken)
             readings.of_calls(self.name, self.peers.calls, self.taken)
-            wanted -= {(section, line) for section in readings.BY_ITSELF for line in self.taken.lines[section]}
+            wanted -= {
+                (section, line)
+                for section in readings.BY_ITSELF
+                for line in self.taken.lines[section]
+            }
             if (seen := sum(map(len, self.taken.lines.values()))) != count:
                 count, quiet_at = seen, loop.time() + QUIET_SECONDS
             await asyncio.sleep(0.05)
@@ -227,12 +274,16 @@ class Observed:
         sections.
         """
         known = recorded()
-        lines = {(section, line) for section in readings.BY_ITSELF for line in known.get(section, ())}
+        lines = {
+            (section, line) for section in readings.BY_ITSELF for line in known.get(section, ())
+        }
         return {(section, line) for section, line in lines if line.split(" ")[0] == self.name}
 
 
 async def _publish(valkey: Any, message: str, event: dict[str, Any]) -> None:
-    await valkey.xadd(f"bus:{event['source'].rpartition('/')[2]}", {"id": message, "body": json.dumps([event])})
+    await valkey.xadd(
+        f"bus:{event['source'].rpartition('/')[2]}", {"id": message, "body": json.dumps([event])}
+    )
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

@@ -2,8 +2,8 @@
 outside.
 
 A process is observed in a separate interpreter, and the imported modules determine its metrics and
-its failpoints. So a place is imported on request, not before. A path is a module, or an attribute of
-a module after a colon.
+its failpoints. So a place is imported on request, not before. A path is a module, or an attribute
+of a module after a colon.
 """
 
 import importlib

@@ -19,7 +19,16 @@ from tests.pins.fakes import Statement
 from tests.pins.places import find
 from tests.pins.requests import Asked
 
-BY_ITSELF: Final = ("bus", "calls", "events", "inboxes", "locks", "notifications", "stored", "valkey")
+BY_ITSELF: Final = (
+    "bus",
+    "calls",
+    "events",
+    "inboxes",
+    "locks",
+    "notifications",
+    "stored",
+    "valkey",
+)
 """Sections of facts that occur in the background of a process."""
 WORD: Final = re.compile(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*")
 REFERENCE: Final = re.compile(r"(order|refund)-.+")
@@ -38,7 +47,8 @@ def metrics() -> set[str]:
     return {
         line
         for collector in collectors
-        if isinstance(collector, MetricWrapperBase) or not type(collector).__module__.startswith("prometheus_client")
+        if isinstance(collector, MetricWrapperBase)
+        or not type(collector).__module__.startswith("prometheus_client")
         for line in _families(collector)
     }
 
@@ -83,10 +93,19 @@ def tokens(name: str, credentials: Any, taken: Taken) -> dict[str, str]:
         for claim, value in claims.items():
             shown = value if claim in ("iss", "aud", "role", "own") else ""
             taken.add(
-                "tokens", kind, f"for {name}" if (kind, claim) == ("service", "aud") else "", "claim", claim, shown
+                "tokens",
+                kind,
+                f"for {name}" if (kind, claim) == ("service", "aud") else "",
+                "claim",
+                claim,
+                shown,
             )
         header = jwt.get_unverified_header(made[kind])
-        taken.add("tokens", kind, *(f"{key}={_without_chance(value)}" for key, value in sorted(header.items())))
+        taken.add(
+            "tokens",
+            kind,
+            *(f"{key}={_without_chance(value)}" for key, value in sorted(header.items())),
+        )
     return made
 
 
@@ -107,7 +126,9 @@ def of_statements(name: str, statements: Sequence[Statement], taken: Taken) -> N
             for one in ids:
                 if one.startswith(BROKEN) or "#" not in one:  # the other messages of a batch vary
                     taken.add("inboxes", name, f"consumer={consumer}", f"message={one}")
-        elif "INSERT INTO notifications" in statement.sql and isinstance(statement.arguments[0], list | tuple):
+        elif "INSERT INTO notifications" in statement.sql and isinstance(
+            statement.arguments[0], list | tuple
+        ):
             for columns in zip(*statement.arguments[:5], strict=True):
                 taken.add("notifications", name, *columns)
         for value in _flat(statement.arguments):
@@ -171,7 +192,9 @@ def of_command(name: str, command: str, taken: Taken) -> None:
     elif verb == "XGROUP":
         taken.add("bus", name, "Valkey group", words[2], words[3])
     elif verb == "XREADGROUP":
-        taken.add("bus", name, "Valkey consumer", words[words.index("STREAMS") + 1], words[2], words[3])
+        taken.add(
+            "bus", name, "Valkey consumer", words[words.index("STREAMS") + 1], words[2], words[3]
+        )
     elif verb == "HINCRBY":
         taken.add("valkey", name, verb, words[1], settled(" ".join(words[2:-1])))
     elif not PASSED_OVER.fullmatch(verb):
@@ -179,7 +202,9 @@ def of_command(name: str, command: str, taken: Taken) -> None:
 
 
 def _of_event(name: str, message: str, event: dict[str, Any], taken: Taken) -> None:
-    shown = " ".join(f"{key}={event[key]}" for key in ("type", "source", "id", "subject", "specversion"))
+    shown = " ".join(
+        f"{key}={event[key]}" for key in ("type", "source", "id", "subject", "specversion")
+    )
     taken.add("events", name, f"message={message}", shown, f"attributes={','.join(sorted(event))}")
 
 

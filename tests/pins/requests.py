@@ -24,8 +24,14 @@ class Asked(NamedTuple):
     headers: dict[str, str] = {}  # noqa: RUF012 - never changed
 
 
-def _order(name: str, product: str = "PROD-001", customer: str = "CUST-001", method: str = "card_ok") -> Asked:
-    body = {"customerId": customer, "items": [{"productId": product, "quantity": 1}], "paymentMethod": method}
+def _order(
+    name: str, product: str = "PROD-001", customer: str = "CUST-001", method: str = "card_ok"
+) -> Asked:
+    body = {
+        "customerId": customer,
+        "items": [{"productId": product, "quantity": 1}],
+        "paymentMethod": method,
+    }
     return Asked(name, "POST", "/api/v1/orders", body, headers=KEY if name == "order" else {})
 
 
@@ -77,7 +83,12 @@ OF: Final[dict[str, list[Asked]]] = {
             "update",
             "POST",
             "/api/v1/inventory/update",
-            {"productId": "PROD-001", "quantity": 1, "orderId": "ORDER-1", "idempotencyKey": "a key"},
+            {
+                "productId": "PROD-001",
+                "quantity": 1,
+                "orderId": "ORDER-1",
+                "idempotencyKey": "a key",
+            },
         ),
     ],
     "payments": [
@@ -110,7 +121,13 @@ OF: Final[dict[str, list[Asked]]] = {
         ),
     ],
     "users": [
-        Asked("login", "POST", "/api/v1/users/login", {"email": "ada@shop.example", "password": LONG}, by=""),
+        Asked(
+            "login",
+            "POST",
+            "/api/v1/users/login",
+            {"email": "ada@shop.example", "password": LONG},
+            by="",
+        ),
         Asked(
             "register",
             "POST",
@@ -118,7 +135,13 @@ OF: Final[dict[str, list[Asked]]] = {
             {"name": "Ada", "email": "ada@shop.example", "password": LONG},
             by="",
         ),
-        Asked("refresh", "POST", "/api/v1/users/refresh", {"refreshToken": "a token that was never issued"}, by=""),
+        Asked(
+            "refresh",
+            "POST",
+            "/api/v1/users/refresh",
+            {"refreshToken": "a token that was never issued"},
+            by="",
+        ),
         Asked(
             "refresh by cookie",
             "POST",
@@ -138,24 +161,37 @@ OF: Final[dict[str, list[Asked]]] = {
         ),
     ],
     "notifications": [
-        Asked(name, "POST", "/api/v1/notifications/send", MESSAGE, headers=KEY) for name in ("send", "send again")
+        Asked(name, "POST", "/api/v1/notifications/send", MESSAGE, headers=KEY)
+        for name in ("send", "send again")
     ],
     "psp": [
         Asked(
             "charge",
             "POST",
             "/v1/charges",
-            {"reference": "order-ORDER-1", "amountMinor": 500, "currency": "USD", "method": "card_ok"},
+            {
+                "reference": "order-ORDER-1",
+                "amountMinor": 500,
+                "currency": "USD",
+                "method": "card_ok",
+            },
             by="merchant",
         ),
         Asked(
             "declined charge",
             "POST",
             "/v1/charges",
-            {"reference": "order-ORDER-2", "amountMinor": 500, "currency": "USD", "method": "card_declined"},
+            {
+                "reference": "order-ORDER-2",
+                "amountMinor": 500,
+                "currency": "USD",
+                "method": "card_declined",
+            },
             by="merchant",
         ),
-        Asked("cancel", "POST", "/v1/charges/cancel", {"reference": "order-ORDER-3"}, by="merchant"),
+        Asked(
+            "cancel", "POST", "/v1/charges/cancel", {"reference": "order-ORDER-3"}, by="merchant"
+        ),
         Asked(
             "refund",
             "POST",

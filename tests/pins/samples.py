@@ -108,14 +108,28 @@ def _databases(folder: Path, taken: Taken) -> None:
     database = Database(_Server([]))
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()):
         patch.setattr(asyncpg, "connect", database.connect)
-        asyncio.run(find("preparing the databases")(find("job of the databases")(folder, 1, find("seeds")("nothing"))))
+        asyncio.run(
+            find("preparing the databases")(
+                find("job of the databases")(folder, 1, find("seeds")("nothing"))
+            )
+        )
     for url, sql, arguments in database.statements:
         place = urlsplit(url)
         name = place.path.strip("/")
-        if sql.startswith(("CREATE", "ALTER", "REVOKE")) and "schema_migrations" not in sql and name == "postgres":
+        if (
+            sql.startswith(("CREATE", "ALTER", "REVOKE"))
+            and "schema_migrations" not in sql
+            and name == "postgres"
+        ):
             taken.add("databases", place.username, sql)
         elif "advisory" in sql:
-            taken.add("locks", "migrating", name, sql.removeprefix("SELECT ").partition("(")[0], *arguments)
+            taken.add(
+                "locks",
+                "migrating",
+                name,
+                sql.removeprefix("SELECT ").partition("(")[0],
+                *arguments,
+            )
         elif "INSERT INTO schema_migrations" in sql:
             taken.add("databases", name, "role", place.username)
             taken.add("migrations", name, *arguments)
@@ -133,16 +147,22 @@ def checksums() -> set[str]:
 
 def _files(folder: Path, taken: Taken) -> None:
     credentials = find("credentials")(folder)
-    for name in [name for name, value in vars(type(credentials)).items() if isinstance(value, property)]:
+    for name in [
+        name for name, value in vars(type(credentials)).items() if isinstance(value, property)
+    ]:
         getattr(credentials, name)
     find("making keys")(credentials)
     _write_state(folder)
-    with pytest.MonkeyPatch.context() as patch:  # whether PostgreSQL needs another account depends on the machine
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # whether PostgreSQL needs another account depends on the machine
         patch.setattr(find("PostgreSQL"), "unprivileged_account", lambda: None)
         cluster, _ = find("cluster of a plan")(_plan(folder))
     taken.add("disk", "cluster", cluster.folder.relative_to(folder))
     for name in find("gateways"):
-        plan = msgspec.structs.replace(_plan(folder), gateway=find("gateway's settings")(gateway=name))
+        plan = msgspec.structs.replace(
+            _plan(folder), gateway=find("gateway's settings")(gateway=name)
+        )
         find("running programs")(plan, credentials, cluster, find("gateway of a plan")(plan, None))
     find("making certificates")(folder / "tls")
     with find("holding a data directory")(folder):
@@ -164,7 +184,9 @@ def _files(folder: Path, taken: Taken) -> None:
 def _write_state(folder: Path) -> None:
     (folder / "run").mkdir()
     identity = find("identity of a process")(1, "1")
-    state = find("stack state")(identity, folder, find("state phases")("ready"), {"orders": 1}, {"orders": 1}, True)
+    state = find("stack state")(
+        identity, folder, find("state phases")("ready"), {"orders": 1}, {"orders": 1}, True
+    )
     state.processes["orders"] = find("process state")(
         "orders", 1, identity=identity, started_at=datetime(2026, 1, 2, tzinfo=UTC)
     )
@@ -183,7 +205,8 @@ def _platform(folder: Path, taken: Taken) -> None:
     topology, settings = find("table of processes"), find("gateway's settings")()
     for process in topology.PROCESSES:
         facts = {
-            name: getattr(process, name) for name in ("port", "database", "issuer", "resources", "paths", "health")
+            name: getattr(process, name)
+            for name in ("port", "database", "issuer", "resources", "paths", "health")
         }
         for name, value in facts.items():
             for one in value if isinstance(value, tuple) else (value,):
@@ -219,7 +242,9 @@ def _plan(folder: Path) -> Any:
 def _states(taken: Taken) -> None:
     for name in ("order transitions", "payment transitions"):
         for state, following in find(name).items():
-            taken.add("states", name.split(" ")[0], state, "to", ",".join(sorted(following)) or "nothing")
+            taken.add(
+                "states", name.split(" ")[0], state, "to", ",".join(sorted(following)) or "nothing"
+            )
     for state in find("sending states"):
         taken.add("states", "notification", state)
     for state in find("reservation states"):
@@ -239,14 +264,20 @@ def _constants(module: Any) -> Iterator[str]:
     for name, value in vars(module).items():
         if name.isupper():
             yield from (
-                str(one) for one in (value if isinstance(value, tuple) else (value,)) if type(one) in (str, int)
+                str(one)
+                for one in (value if isinstance(value, tuple) else (value,))
+                if type(one) in (str, int)
             )
 
 
 def _words() -> set[str]:
     """Returns words of the form `order.delayed` in the source; `{}` stands for an inserted part."""
     found = {word for file in SOURCE.rglob("*.py") for word in _dotted(ast.parse(file.read_text()))}
-    found |= {word for file in (SOURCE / "console").rglob("js/**/*.js") for word in BROWSER.findall(file.read_text())}
+    found |= {
+        word
+        for file in (SOURCE / "console").rglob("js/**/*.js")
+        for word in BROWSER.findall(file.read_text())
+    }
     return {word for word in found if not FILES.search(word)}
 
 
@@ -256,6 +287,10 @@ def _dotted(tree: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
         elif isinstance(node, ast.JoinedStr):
-            text = "".join(one.value if isinstance(one, ast.Constant) else "{}" for one in node.values)  # type: ignore[misc]
-        if WORD.fullmatch(text.replace("{}", "x")) and not text.startswith(("valerix.", "http.", "websocket.", "{}")):
+            text = "".join(
+                one.value if isinstance(one, ast.Constant) else "{}" for one in node.values
+            )  # type: ignore[misc]
+        if WORD.fullmatch(text.replace("{}", "x")) and not text.startswith(
+            ("valerix.", "http.", "websocket.", "{}")
+        ):
             yield text

@@ -8,7 +8,13 @@ from tests.support.disks import filled, mounted
 from valerix.contracts.states import ChargeStatus
 from valerix.psp.book import Book, Entry
 from valerix.psp.ledger import Ledger, LedgerCorrupt, LedgerInUse
-from valerix.psp.schemas import CancelRequest, ChargeRequest, LedgerCharge, LedgerRefund, ProviderRefundRequest
+from valerix.psp.schemas import (
+    CancelRequest,
+    ChargeRequest,
+    LedgerCharge,
+    LedgerRefund,
+    ProviderRefundRequest,
+)
 
 ENTRIES: list[Entry] = [
     LedgerCharge("order-1", ChargeStatus.CAPTURED, 1000, "USD", "card_ok"),
@@ -92,7 +98,10 @@ def test_captures_are_counted_from_the_lines_so_a_double_charge_shows(file: Path
 
 
 def test_without_room_nothing_of_an_append_stays_and_the_next_one_succeeds() -> None:
-    many: list[Entry] = [LedgerCharge(f"order-{n}", ChargeStatus.CAPTURED, 1, "USD", "card_ok") for n in range(10, 60)]
+    many: list[Entry] = [
+        LedgerCharge(f"order-{n}", ChargeStatus.CAPTURED, 1, "USD", "card_ok")
+        for n in range(10, 60)
+    ]
     with mounted(64 * 1024) as disk:
         file = disk / "ledger.jsonl"
         with Ledger.open(file, Book().replay) as ledger:

@@ -71,7 +71,9 @@ async def test_the_same_reference_with_other_values_is_refused(api: Api, order: 
         ("card_expired", "expired_card"),
     ],
 )
-async def test_a_decline_is_recorded_with_its_reason_and_stays(api: Api, order: str, method: str, reason: str) -> None:
+async def test_a_decline_is_recorded_with_its_reason_and_stays(
+    api: Api, order: str, method: str, reason: str
+) -> None:
     first, second = await charge(api, order, method), await charge(api, order, method)
     assert (first.json["status"], first.json["reason"]) == ("declined", reason)
     assert second.json == first.json
@@ -95,7 +97,9 @@ async def test_a_slow_card_is_charged_long_before_the_answer(api: Api, order: st
 
 
 async def test_a_cancelled_reference_is_never_charged(api: Api, order: str) -> None:
-    assert (await api.post("/v1/charges/cancel", {"reference": order})).json["status"] == "cancelled"
+    assert (await api.post("/v1/charges/cancel", {"reference": order})).json[
+        "status"
+    ] == "cancelled"
     late = await charge(api, order)
     assert (late.status, late.json["status"]) == (200, "cancelled")
     assert "captures" not in (await find(api, order))[0]
@@ -124,7 +128,11 @@ async def test_refunds_never_exceed_the_charge_even_when_they_race(api: Api, ord
 
 async def test_a_refund_is_made_once_under_its_reference(api: Api, order: str) -> None:
     await charge(api, order)
-    assert [(await refund(api, f"{order}-refund-1", order, 400)).status for _ in range(3)] == [201, 200, 200]
+    assert [(await refund(api, f"{order}-refund-1", order, 400)).status for _ in range(3)] == [
+        201,
+        200,
+        200,
+    ]
     assert (await refund(api, f"{order}-refund-1", order, 401)).status == 422
     assert (await find(api, order))[0]["refundedMinor"] == 400
 
@@ -164,7 +172,9 @@ async def test_what_was_answered_survives_kill_9(mortal_api: Api, mortal: Proces
     assert (await refund(mortal_api, "refund-1", "order-1", 300)).status == 200
 
 
-async def test_every_acknowledged_charge_survives_kills_under_load(mortal_api: Api, mortal: Process) -> None:
+async def test_every_acknowledged_charge_survives_kills_under_load(
+    mortal_api: Api, mortal: Process
+) -> None:
     acknowledged: set[str] = set()
 
     async def shop(number: int) -> None:
@@ -195,7 +205,13 @@ async def test_the_ledger_is_read_in_pages_and_every_page_counts_all_of_it(morta
     charges = await all_charges(mortal_api, page=3)
     assert [c["reference"] for c in charges] == [f"order-{number}" for number in range(7)]
     last = (await mortal_api.get("/v1/ledger?after=6&limit=3")).json
-    assert (last["lines"], last["captured"], last["declined"], last["refunds"], last["next"]) == (8, 6, 1, 1, None)
+    assert (last["lines"], last["captured"], last["declined"], last["refunds"], last["next"]) == (
+        8,
+        6,
+        1,
+        1,
+        None,
+    )
     assert last["totals"] == [{"currency": "USD", "capturedMinor": 6000, "refundedMinor": 300}]
     assert (await mortal_api.get("/v1/ledger?limit=0")).status == 400
 
@@ -214,7 +230,9 @@ def confined(small_disk: Path, identities: Identities) -> Iterator[Process]:
     process.kill()
 
 
-async def test_the_provider_goes_on_when_there_is_room_again(confined: Process, small_disk: Path, order: str) -> None:
+async def test_the_provider_goes_on_when_there_is_room_again(
+    confined: Process, small_disk: Path, order: str
+) -> None:
     """A charge that could not be written was not made.
 
     Nothing of it is left, neither in memory nor on disk.

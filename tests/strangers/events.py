@@ -10,5 +10,9 @@ for name in sys.argv[1:]:
     body = Path(name).read_bytes()
     wanted = json.loads(body)
     event = from_http_event(HTTPMessage({"content-type": "application/cloudevents+json"}, body))
-    assert (event.get_id(), event.get_type(), event.get_source()) == (wanted["id"], wanted["type"], wanted["source"])
+    assert (event.get_id(), event.get_type(), event.get_source()) == (
+        wanted["id"],
+        wanted["type"],
+        wanted["source"],
+    )
     assert event.get_data() == wanted["data"]

@@ -60,7 +60,9 @@ def main() -> None:
 
     confirmed = [ListOrdersStatusItem.CONFIRMED]
     assert get_order.sync(order.id, client=customer) == order
-    assert order.id in [each.id for each in list_orders.sync(client=customer, status=confirmed).items]
+    assert order.id in [
+        each.id for each in list_orders.sync(client=customer, status=confirmed).items
+    ]
 
     payment = get_payment_of_order.sync(order.id, client=customer)
     assert payment.status is PaymentStatus.CAPTURED
@@ -73,7 +75,9 @@ def main() -> None:
     paid = capture_payment.sync_detailed(client=operator, body=charge)
     assert (paid.status_code, paid.parsed.id) == (200, payment.id), paid
 
-    refund = refund_payment.sync_detailed(payment.id, client=operator, body=RefundBody(amount_minor=1, reason="late"))
+    refund = refund_payment.sync_detailed(
+        payment.id, client=operator, body=RefundBody(amount_minor=1, reason="late")
+    )
     assert refund.status_code == 201, refund
     cancelled = cancel_order.sync(order.id, client=customer)
     assert cancelled.status is OrderStatus.CANCELLED

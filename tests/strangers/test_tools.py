@@ -11,7 +11,16 @@ import pytest
 import requests
 
 from tests.client.server import ORDER, SIGNED_IN, Reply, problem, serving
-from tests.strangers.tools import HERE, NODE_MODULES, PYTHON, needs_node, needs_promtool, needs_python, node, run
+from tests.strangers.tools import (
+    HERE,
+    NODE_MODULES,
+    PYTHON,
+    needs_node,
+    needs_promtool,
+    needs_python,
+    node,
+    run,
+)
 from tests.support.blocking import run_blocking
 from tests.support.stack import ADA, OPERATOR, Stack, new_product, settled
 
@@ -39,13 +48,17 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     docs/client.md.
     """
     folder = tmp_path_factory.mktemp("programs")
-    (text,) = re.findall(r"^```typescript\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S)
+    (text,) = re.findall(
+        r"^```typescript\n(.*?)^```", (ROOT / "docs" / "client.md").read_text(), re.M | re.S
+    )
     (folder / "documented.ts").write_text(text)
     (folder / "package.json").write_text(json.dumps({"type": "module"}))
     (folder / "node_modules").symlink_to(NODE_MODULES)
     for file in (HERE / "order.ts", TYPES):
         shutil.copy(file, folder)
-    run(*node("typescript", "bin/tsc"), *STRICT, *TARGET, "order.ts", "documented.ts", folder=folder)
+    run(
+        *node("typescript", "bin/tsc"), *STRICT, *TARGET, "order.ts", "documented.ts", folder=folder
+    )
     return folder
 
 
@@ -70,7 +83,13 @@ def test_a_client_generated_by_openapi_python_client_orders_reads_pays_refunds_a
         folder=folder,
     )
     program = run(
-        PYTHON, "-W", "error", HERE / "order.py", *arguments(stack, "STRANGER-1"), folder=folder, PYTHONPATH="."
+        PYTHON,
+        "-W",
+        "error",
+        HERE / "order.py",
+        *arguments(stack, "STRANGER-1"),
+        folder=folder,
+        PYTHONPATH=".",
     )
     assert program == "done"
     run_blocking(settled(stack))
@@ -78,14 +97,24 @@ def test_a_client_generated_by_openapi_python_client_orders_reads_pays_refunds_a
 
 @needs_node
 def test_the_committed_types_are_those_of_the_published_document(folder: Path) -> None:
-    run(*node("openapi-typescript", "bin/cli.js"), "openapi.json", "-o", "generated.d.ts", folder=folder)
+    run(
+        *node("openapi-typescript", "bin/cli.js"),
+        "openapi.json",
+        "-o",
+        "generated.d.ts",
+        folder=folder,
+    )
     generated = (folder / "generated.d.ts").read_text()
     assert generated == TYPES.read_text(), "Generate them again: python -m tools.client types"
 
 
 @needs_node
-def test_types_generated_by_openapi_typescript_compile_strictly_and_order(stack: Stack, programs: Path) -> None:
-    assert run("node", "order.js", *arguments(stack, "STRANGER-2"), folder=programs).strip() == "done"
+def test_types_generated_by_openapi_typescript_compile_strictly_and_order(
+    stack: Stack, programs: Path
+) -> None:
+    assert (
+        run("node", "order.js", *arguments(stack, "STRANGER-2"), folder=programs).strip() == "done"
+    )
     run_blocking(settled(stack))
 
 
@@ -93,7 +122,12 @@ def test_types_generated_by_openapi_typescript_compile_strictly_and_order(stack:
 def test_the_documented_program_compiles_strictly_and_follows_an_order(programs: Path) -> None:
     busy = problem(409, "order_busy", retry_after=0)
     with serving() as server:
-        server.acts(Reply(200, SIGNED_IN), busy, Reply(201, ORDER), Reply(200, {**ORDER, "status": "completed"}))
+        server.acts(
+            Reply(200, SIGNED_IN),
+            busy,
+            Reply(201, ORDER),
+            Reply(200, {**ORDER, "status": "completed"}),
+        )
         printed = run("node", "documented.js", server.url, "a@b.c", "password", folder=programs)
     assert printed.splitlines()[-1] == "completed"
     assert len({request.headers["idempotency-key"] for request in server.received[1:3]}) == 1
@@ -102,11 +136,26 @@ def test_the_documented_program_compiles_strictly_and_follows_an_order(programs:
 
 @needs_node
 def test_redocly_finds_nothing_to_warn_of(folder: Path) -> None:
-    lint = (*node("@redocly/cli", "bin/cli.js"), "lint", "openapi.json", "--config", HERE / "redocly.yaml")
-    found = run(
-        *lint, "--format", "json", folder=folder, REDOCLY_TELEMETRY="off", REDOCLY_SUPPRESS_UPDATE_NOTICE="true"
+    lint = (
+        *node("@redocly/cli", "bin/cli.js"),
+        "lint",
+        "openapi.json",
+        "--config",
+        HERE / "redocly.yaml",
     )
-    assert json.loads(found[found.index("{") :])["totals"] == {"errors": 0, "warnings": 0, "ignored": 0}
+    found = run(
+        *lint,
+        "--format",
+        "json",
+        folder=folder,
+        REDOCLY_TELEMETRY="off",
+        REDOCLY_SUPPRESS_UPDATE_NOTICE="true",
+    )
+    assert json.loads(found[found.index("{") :])["totals"] == {
+        "errors": 0,
+        "warnings": 0,
+        "ignored": 0,
+    }
 
 
 @needs_node
@@ -116,7 +165,9 @@ def test_the_asyncapi_parser_reads_what_is_told(folder: Path) -> None:
 
 @needs_promtool
 @pytest.mark.parametrize("name", MEASURED)
-def test_promtool_has_nothing_against_the_metrics_of_any_process(stack: Stack, tmp_path: Path, name: str) -> None:
+def test_promtool_has_nothing_against_the_metrics_of_any_process(
+    stack: Stack, tmp_path: Path, name: str
+) -> None:
     metrics = requests.get(f"{stack.service_url(name)}/metrics", timeout=60).text
     assert metrics.startswith("# HELP")
     run("promtool", "check", "metrics", folder=tmp_path, given=metrics)

@@ -14,7 +14,9 @@ PYTHON: Final = INSTALLED / "python" / "bin" / "python"
 NODE_MODULES: Final = INSTALLED / "node" / "node_modules"
 SECONDS: Final = 180
 
-needs_python: Final = pytest.mark.skipif(not PYTHON.exists(), reason="tools are missing: run tests/strangers/install")
+needs_python: Final = pytest.mark.skipif(
+    not PYTHON.exists(), reason="tools are missing: run tests/strangers/install"
+)
 needs_node: Final = pytest.mark.skipif(
     not NODE_MODULES.exists() or shutil.which("node") is None,
     reason="tools are missing: install the packages nodejs and npm, then run tests/strangers/install",

@@ -27,14 +27,18 @@ Send = Callable[[str, str, Sequence[tuple[str, str]], bytes | None], Awaitable[A
 def over_http(client: Client) -> Send:
     """Returns the function that sends requests over the network."""
 
-    async def send(method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None) -> Answer:
+    async def send(
+        method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes | None
+    ) -> Answer:
         request = client.request(method, url)
         for name, value in headers:
             request = request.header(name, value)
         if body is not None:
             request = request.body_bytes(body)
         response = await request.build().send()
-        return answer_of(response.status, list(response.headers.items()), (await response.bytes()).to_bytes())
+        return answer_of(
+            response.status, list(response.headers.items()), (await response.bytes()).to_bytes()
+        )
 
     return send
 
@@ -53,11 +57,23 @@ class Api:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, token: str | None = None) -> AsyncIterator[Self]:
-        async with ClientBuilder().no_proxy().follow_redirects(False).timeout(timedelta(seconds=60)).build() as client:
+        async with (
+            ClientBuilder()
+            .no_proxy()
+            .follow_redirects(False)
+            .timeout(timedelta(seconds=60))
+            .build() as client
+        ):
             yield cls(over_http(client), url, token)
 
     async def call(
-        self, method: str, path: str, body: object = None, *, token: str | None = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        **headers: str,
     ) -> Answer:
         """Sends `body`: bytes unchanged, anything else as JSON. `_` in a header name stands for
         `-`.
@@ -73,5 +89,7 @@ class Api:
     async def get(self, path: str, *, token: str | None = None) -> Answer:
         return await self.call("GET", path, token=token)
 
-    async def post(self, path: str, body: object, *, token: str | None = None, **headers: str) -> Answer:
+    async def post(
+        self, path: str, body: object, *, token: str | None = None, **headers: str
+    ) -> Answer:
         return await self.call("POST", path, body, token=token, **headers)

@@ -42,7 +42,9 @@ class ValkeyServer:
     `users`.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()
+    ) -> None:
         self.port = port or free_port()
         self._users = [ValkeyUser(DEFAULT_USER, PASSWORD, "~* &* +@all"), *users]
         self.url = valkey.url(self.port, PASSWORD)
@@ -51,7 +53,9 @@ class ValkeyServer:
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()) -> Iterator[Self]:
+    def running(
+        cls, folder: Path, port: int | None = None, users: Sequence[ValkeyUser] = ()
+    ) -> Iterator[Self]:
         server = cls(folder, port, users)
         try:
             server.start()
@@ -76,7 +80,10 @@ class ValkeyServer:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection, connection.makefile() as replies:
+            with (
+                socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+                connection.makefile() as replies,
+            ):
                 connection.sendall(f"AUTH {PASSWORD}\r\nPING\r\n".encode())
                 return [replies.readline(), replies.readline()] == ["+OK\n", "+PONG\n"]
         except OSError:
@@ -145,8 +152,12 @@ class RabbitServer:
         self._server = self._spawn(str(HOMES[-1] / "sbin" / PACKAGE))
         deadline = time.monotonic() + RABBITMQ_STARTS_SECONDS
         while not self._answers():
-            assert self._server.poll() is None, f"RabbitMQ ended while starting, see {self._folder}/output"
-            assert time.monotonic() < deadline, f"RabbitMQ did not start in time, see {self._folder}/output"
+            assert self._server.poll() is None, (
+                f"RabbitMQ ended while starting, see {self._folder}/output"
+            )
+            assert time.monotonic() < deadline, (
+                f"RabbitMQ did not start in time, see {self._folder}/output"
+            )
             time.sleep(0.05)
 
     def kill(self) -> None:

@@ -30,10 +30,14 @@ def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         if process.exitcode is None:
             process.kill()
             raise subprocess.TimeoutExpired(words, TIMEOUT_SECONDS)
-        return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+        return subprocess.CompletedProcess(
+            words, process.exitcode, out.read_text(), err.read_text()
+        )
 
 
-def run_on_terminal(*words: str, typed: str = "", columns: int = 80, **environment: str) -> tuple[int, list[str]]:
+def run_on_terminal(
+    *words: str, typed: str = "", columns: int = 80, **environment: str
+) -> tuple[int, list[str]]:
     """Returns the exit code of `valerix WORDS` at a terminal, and the lines it shows, without
     colours. `typed`: input.
     """
@@ -44,7 +48,12 @@ def run_on_terminal(*words: str, typed: str = "", columns: int = 80, **environme
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "xterm", **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "TERM": "xterm",
+            **environment,
+        },
         start_new_session=True,
     )
     os.close(theirs)
@@ -65,7 +74,9 @@ def _read(terminal: int) -> bytes:
 def _server() -> ForkServerContext:
     """Returns the server that forks processes with the program already in memory."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([MODULE, "pytest"])  # each process imports the main module of the test run, too
+    context.set_forkserver_preload(
+        [MODULE, "pytest"]
+    )  # each process imports the main module of the test run, too
     return context
 
 

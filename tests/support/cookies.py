@@ -16,7 +16,9 @@ class Browser:
 
     async def call(self, method: str, path: str, body: object = None, **headers: str) -> Answer:
         cookie = "; ".join(f"{name}={value}" for name, value in self.jar.items())
-        answer = await self._api.call(method, path, body, **({"cookie": cookie} if cookie else {}), **headers)
+        answer = await self._api.call(
+            method, path, body, **({"cookie": cookie} if cookie else {}), **headers
+        )
         for line in answer.set_cookies:
             for name, morsel in SimpleCookie(line).items():
                 self.set[name] = morsel
@@ -27,7 +29,9 @@ class Browser:
         body = {"email": email, "password": password, "session": "cookie"}
         answer = await self.call("POST", "/api/v1/users/login", body, x_forwarded_proto="https")
         assert answer.status == 200
-        assert set(answer.json) == {"user", "expiresIn", "refreshExpiresAt"}, "tokens belong in cookies only"
+        assert set(answer.json) == {"user", "expiresIn", "refreshExpiresAt"}, (
+            "tokens belong in cookies only"
+        )
         return self
 
     @property

@@ -20,7 +20,9 @@ def mounted(size_bytes: int, inodes: int = 0) -> Iterator[Path]:
     mounted.
     """
     with empty_folder() as folder:
-        if not _mount(folder, f"size={size_bytes},mode=755" + (f",nr_inodes={inodes}" if inodes else "")):
+        if not _mount(
+            folder, f"size={size_bytes},mode=755" + (f",nr_inodes={inodes}" if inodes else "")
+        ):
             pytest.skip("no file system may be mounted here")
         try:
             yield folder

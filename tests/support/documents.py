@@ -11,7 +11,10 @@ from tests.support.api import Api
 from valerix.console.domain import merge
 
 Document = dict[str, Any]
-PATHS: Final = {name: f"/openapi/{name}.json" for name in ("orders", "inventory", "payments", "users", "notifications")}
+PATHS: Final = {
+    name: f"/openapi/{name}.json"
+    for name in ("orders", "inventory", "payments", "users", "notifications")
+}
 """The path of each service's document at the gateway."""
 
 
@@ -28,4 +31,6 @@ async def complete_of(api: Api) -> Document:
 
 def complete_at(url: str) -> Document:
     """Returns the same as `complete_of`, for blocking code."""
-    return complete({name: requests.get(url + path, timeout=60).json() for name, path in PATHS.items()})
+    return complete(
+        {name: requests.get(url + path, timeout=60).json() for name, path in PATHS.items()}
+    )

@@ -20,7 +20,9 @@ async def eventually(probe: Callable[[], Awaitable[T]], seconds: float = 60.0) -
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def eventually_equal(probe: Callable[[], Awaitable[T]], expected: T, seconds: float = 60.0) -> None:
+async def eventually_equal(
+    probe: Callable[[], Awaitable[T]], expected: T, seconds: float = 60.0
+) -> None:
     """Waits until the result of `probe` equals `expected`; a test that fails shows both."""
 
     async def equal() -> bool:

@@ -23,7 +23,11 @@ def _place() -> Path | None:
     """Returns the folder in memory, or None for the default of temporary files. A database in
     memory takes a fifth of the time to create.
     """
-    spacious = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= SPACE_BYTES
+    spacious = (
+        MEMORY.is_dir()
+        and os.access(MEMORY, os.W_OK)
+        and shutil.disk_usage(MEMORY).free >= SPACE_BYTES
+    )
     return MEMORY if spacious else None
 
 

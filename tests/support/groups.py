@@ -21,7 +21,9 @@ STILL: Final = {"dwell_seconds": "3600"}
 """The warehouse waits, so orders stay confirmed."""
 TRAEFIK: Final = {"gateway": "traefik"}
 """All other stacks have the default gateway: pages are tested through each gateway."""
-UNBOUNDED: Final = dict.fromkeys(("customer_waiting_orders", "customer_unpaid_units", "customer_declines"), "0")
+UNBOUNDED: Final = dict.fromkeys(
+    ("customer_waiting_orders", "customer_unpaid_units", "customer_declines"), "0"
+)
 """One customer places as many orders as many customers would."""
 UNLIMITED: Final = UNBOUNDED | dict.fromkeys(
     (
@@ -92,14 +94,26 @@ GROUPS: Final = (
     ),
     # A charge of the provider without a payment breaks the books on purpose.
     Group(
-        "matrix", _system("authorization_matrix"), 40, settings=STILL | UNLIMITED | {"chaos": "enabled"}, sound=False
+        "matrix",
+        _system("authorization_matrix"),
+        40,
+        settings=STILL | UNLIMITED | {"chaos": "enabled"},
+        sound=False,
     ),
-    Group("defaults", _system("defaults"), 300, options=PAIRS, settings=STILL | {"time_scale": "1"}),
+    Group(
+        "defaults", _system("defaults"), 300, options=PAIRS, settings=STILL | {"time_scale": "1"}
+    ),
     Group("events on Valkey", _system("events"), 70, word="[valkey]"),
     Group("events on RabbitMQ", _system("events"), 75, word="[rabbitmq]"),
     # Some of its orders were inserted, not placed: tests search for them and show them.
     Group("pages", PAGES, 255, options=CONSOLES, settings=QUICK | TRAEFIK, sound=False),
-    Group("broken pages", _browser("breaking", "losing", "watching"), 160, options=CONSOLES, settings=QUICK),
+    Group(
+        "broken pages",
+        _browser("breaking", "losing", "watching"),
+        160,
+        options=CONSOLES,
+        settings=QUICK,
+    ),
     Group("strangers", ("tests/strangers/test_tools.py",), 40, settings=STILL),
     Group("overload", _system("overload"), 26),
     Group("mail", _system("mail"), 17),

@@ -31,11 +31,18 @@ class Identities:
     def signing_key_file(self, name: str) -> Path:
         return self.folder / f"{name}.jwk"
 
-    def person(self, role: str, owner_id: str | None = None, subject: str = "somebody", **claims: str) -> str:
+    def person(
+        self, role: str, owner_id: str | None = None, subject: str = "somebody", **claims: str
+    ) -> str:
         """Returns an access token of a customer, operator or admin; `claims`: session_id, csrf."""
         issuer = TokenIssuer(self.signing_key_file(PEOPLE_ISSUER.removeprefix("valerix:")))
         return issuer.issue(
-            subject=subject, role=role, audience=PUBLIC_AUDIENCE, ttl_seconds=600, owner_id=owner_id, **claims
+            subject=subject,
+            role=role,
+            audience=PUBLIC_AUDIENCE,
+            ttl_seconds=600,
+            owner_id=owner_id,
+            **claims,
         )
 
     def service(self, name: str, target: str) -> str:

@@ -86,7 +86,9 @@ def _orders(count: int, dice: random.Random) -> Iterator[Made]:
         lines = json.dumps([[product.product_id, quantity, product.name, price]])
         total = (price or 0) * quantity
         customer = f"CUST-{dice.randint(1, 9):03}"
-        yield Made(_id(at, dice), customer, status, lines, product.product_id, total, *ENDINGS[status], at)
+        yield Made(
+            _id(at, dice), customer, status, lines, product.product_id, total, *ENDINGS[status], at
+        )
 
 
 def _id(at: datetime, dice: random.Random) -> str:

@@ -125,7 +125,9 @@ class Shooter:
         phase = Phase(time.monotonic(), seconds)
         for number in range(int(per_second * seconds)):
             due = phase.began + number / per_second
-            await asyncio.sleep(due - time.monotonic())  # yields also when it is late, so that answers are read
+            await asyncio.sleep(
+                due - time.monotonic()
+            )  # yields also when it is late, so that answers are read
             self._fire(phase, Shot(due))
         await asyncio.sleep(phase.began + seconds - time.monotonic())
         return phase
@@ -177,7 +179,9 @@ class Shooter:
 
     async def _connect(self, exchange: "Exchange") -> None:
         try:
-            _, opened = await asyncio.get_running_loop().create_connection(lambda: Connection(self), *self._address)
+            _, opened = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(self), *self._address
+            )
         except OSError:
             self._promised -= 1
             exchange.end(LOST)

@@ -42,8 +42,16 @@ class WrittenOrders:
         """Inserts an order and returns its id; it is pending and priced unless `columns` differ.
         `lines`: product, quantity.
         """
-        rows = [[product, quantity, None, None] for product, quantity in lines or (("PROD-001", 1),)]
-        row = {"id": order_id or new_id(), **COLUMNS, "lines": json.dumps(rows), "allocations": "[]", **columns}
+        rows = [
+            [product, quantity, None, None] for product, quantity in lines or (("PROD-001", 1),)
+        ]
+        row = {
+            "id": order_id or new_id(),
+            **COLUMNS,
+            "lines": json.dumps(rows),
+            "allocations": "[]",
+            **columns,
+        }
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         await self._execute(
             f"INSERT INTO orders ({', '.join(row)}, created_at, updated_at)"  # noqa: S608 - constant names
@@ -51,7 +59,9 @@ class WrittenOrders:
             *row.values(),
         )
         products = list({product for product, *_ in rows})
-        await self._execute("INSERT INTO order_products SELECT unnest($2::text[]), $1", row["id"], products)
+        await self._execute(
+            "INSERT INTO order_products SELECT unnest($2::text[]), $1", row["id"], products
+        )
         return str(row["id"])
 
     async def change(self, order_id: str, **columns: object) -> None:

@@ -21,7 +21,12 @@ from valerix.launcher.postgres import DURABLE, STOP_SIGNAL, SUPERUSER, Cluster, 
 from valerix.launcher.processes import dies_with_launcher
 
 PASSWORD = "only-for-this-test-run"
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_connections": "400", "shared_buffers": "64MB"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "400",
+    "shared_buffers": "64MB",
+}
 """Settings without fsync: tests kill processes, never the machine, and written but unsynced data
 survives that.
 """
@@ -117,7 +122,9 @@ class PostgresServer:
     def _make_template(self, role: str, service: str | None) -> None:
         run_blocking(provision(self.superuser_url, {role: PASSWORD}))
         if service:
-            run_blocking(migrate(url(self.cluster.port, role, PASSWORD, role), migrations_of(service)))
+            run_blocking(
+                migrate(url(self.cluster.port, role, PASSWORD, role), migrations_of(service))
+            )
 
     def _execute(self, statement: str) -> None:
         if self._superuser is None:

@@ -42,7 +42,9 @@ class Process:
         while not self.is_ready():
             if not self._identity.is_alive() or time.monotonic() > deadline:
                 self.end()
-                raise NotStarted(f"{self.name} did not become ready:\n{self.log.read_text()[-4000:]}")
+                raise NotStarted(
+                    f"{self.name} did not become ready:\n{self.log.read_text()[-4000:]}"
+                )
             time.sleep(0.02)
         return self
 

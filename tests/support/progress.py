@@ -24,7 +24,11 @@ LONGEST_NAME: Final = 100
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--share", type=float, default=0, metavar="SECONDS", help="a run that takes longer lists the groups that grew"
+        "--share",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="a run that takes longer lists the groups that grew",
     )
 
 
@@ -89,25 +93,37 @@ class Progress:
             self._terminal.write_line(line)
 
     def _line(self, seconds: float) -> str:
-        failed = len(self._terminal.stats.get("failed", [])) + len(self._terminal.stats.get("error", []))
+        failed = len(self._terminal.stats.get("failed", [])) + len(
+            self._terminal.stats.get("error", [])
+        )
         slowest = max(self.seconds.items(), key=itemgetter(1), default=None)
         parts = [f"{clock(seconds)}  {len(self._done)} of {self._total}"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"slowest {slowest[1]:.1f} s {slowest[0][:LONGEST_NAME]}"] if slowest else []
-        parts += ["now " + ", ".join(name[:LONGEST_NAME] for name in self._running)] if self._running else []
+        parts += (
+            ["now " + ", ".join(name[:LONGEST_NAME] for name in self._running)]
+            if self._running
+            else []
+        )
         return "  ".join(parts)
 
     def pytest_terminal_summary(self, config: pytest.Config) -> None:
         if self._total <= 1:
             return
         self._terminal.section(f"the slowest of {len(self.seconds)} tests")
-        for name, seconds in sorted(self.seconds.items(), key=itemgetter(1), reverse=True)[:SLOWEST]:
+        for name, seconds in sorted(self.seconds.items(), key=itemgetter(1), reverse=True)[
+            :SLOWEST
+        ]:
             self._terminal.write_line(f"{seconds:7.1f} s  {name}")
         share, took = config.getoption("--share"), time.monotonic() - self._began
         if share and took > share:
-            self._terminal.write_line(f"OVER ITS SHARE: {clock(took)} instead of {clock(share)}", red=True)
+            self._terminal.write_line(
+                f"OVER ITS SHARE: {clock(took)} instead of {clock(share)}", red=True
+            )
             for group, seconds in grown(self.seconds):
-                self._terminal.write_line(f"{seconds:7.1f} s instead of {SECONDS.get(group, ORDINARY):3}  {group}")
+                self._terminal.write_line(
+                    f"{seconds:7.1f} s instead of {SECONDS.get(group, ORDINARY):3}  {group}"
+                )
 
 
 def grown(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
@@ -118,7 +134,11 @@ def grown(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
     for name, took in seconds.items():
         now[unit_of(name)] += took
     more = {group: took - SECONDS.get(group, ORDINARY) for group, took in now.items()}
-    return [(group, now[group]) for group in sorted(more, key=lambda group: -more[group]) if more[group] > 0]
+    return [
+        (group, now[group])
+        for group in sorted(more, key=lambda group: -more[group])
+        if more[group] > 0
+    ]
 
 
 def _reporter(config: pytest.Config) -> Any:

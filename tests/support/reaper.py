@@ -38,7 +38,9 @@ def close() -> None:
 @cache
 def _reaper() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.support.reaper"]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, start_new_session=True
+    )
 
 
 def reap(folders: set[Path]) -> None:

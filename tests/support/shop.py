@@ -29,7 +29,9 @@ async def place(api: Api, lines: dict[str, int], customer: str = "CUST-001", **m
     """Places one order; `key=` becomes the Idempotency-Key."""
     headers = {"Idempotency_Key": more.pop("key")} if "key" in more else {}
     items = [{"productId": sku, "quantity": quantity} for sku, quantity in lines.items()]
-    return await api.post("/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers)
+    return await api.post(
+        "/api/v1/orders", {"customerId": customer, "items": items, **more}, **headers
+    )
 
 
 async def new_product(operator: Api, sku: str, units: int, price: int = PRICE) -> None:

@@ -29,7 +29,9 @@ class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     condition: str
 
     def covers(self, test: str, reason: str) -> bool:
-        return fnmatchcase(test, self.test) and reason == self.reason and CONDITIONS[self.condition]()
+        return (
+            fnmatchcase(test, self.test) and reason == self.reason and CONDITIONS[self.condition]()
+        )
 
 
 def allowed() -> list[Allowed]:
@@ -38,7 +40,11 @@ def allowed() -> list[Allowed]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--no-skips", action="store_true", help="a skip that tests/skips.toml does not list fails the run")
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="a skip that tests/skips.toml does not list fails the run",
+    )
 
 
 @pytest.hookimpl(trylast=True)

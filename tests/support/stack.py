@@ -56,15 +56,27 @@ class Stack:
         settings = {"time_scale": TIME_SCALE, "dwell_seconds": DWELL_SECONDS} | settings
         self._time_scale = float(settings["time_scale"])
         self._tokens: dict[str, tuple[float, str]] = {}
-        self._environment = os.environ | {f"VALERIX_{name.upper()}": value for name, value in settings.items()}
+        self._environment = os.environ | {
+            f"VALERIX_{name.upper()}": value for name, value in settings.items()
+        }
 
     def scaled_ms(self, seconds: float) -> int:
         """Scales `seconds` of production time-outs to this stack; returns milliseconds."""
         return round(1000 * seconds * self._time_scale)
 
-    def cli(self, *words: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *words: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command on this stack, from any folder; `environment` is added to the stack's."""
-        command = [sys.executable, "-P", "-m", "valerix.cli.main", *words, "--data-dir", str(self.data_dir)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "valerix.cli.main",
+            *words,
+            "--data-dir",
+            str(self.data_dir),
+        ]
         done = subprocess.run(
             command,
             cwd="/",
@@ -107,7 +119,11 @@ class Stack:
 
     def copies(self, service: str) -> dict[str, int]:
         """Returns the process ids of a service's copies by process name."""
-        return {name: self.pid(name) for name in self.state["processes"] if name.split("-")[0] == service}
+        return {
+            name: self.pid(name)
+            for name in self.state["processes"]
+            if name.split("-")[0] == service
+        }
 
     @contextmanager
     def kept_down(self, service: str) -> Iterator[None]:
@@ -178,12 +194,17 @@ class Stack:
     async def live_events(self, subject: str) -> list[dict[str, Any]]:
         """Returns the live events about an order, a payment or a stock location."""
         statement = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
-        return [json.loads(row["message"]) for row in await self.rows("notifications", statement, subject)]
+        return [
+            json.loads(row["message"])
+            for row in await self.rows("notifications", statement, subject)
+        ]
 
     async def orders_of(self, sku: str) -> list[dict[str, Any]]:
         """Returns the rows of all orders of a product."""
         return await self.rows(
-            "orders", "SELECT o.* FROM orders o JOIN order_products ON order_id = id WHERE product_id = $1", sku
+            "orders",
+            "SELECT o.* FROM orders o JOIN order_products ON order_id = id WHERE product_id = $1",
+            sku,
         )
 
     async def ledger(self) -> dict[str, Any]:
@@ -217,7 +238,9 @@ class Stack:
     async def stock(self, sku: str) -> tuple[int, int]:
         """Returns (on hand, reserved) of a product over all warehouses."""
         (row,) = await self.rows(
-            "inventory", "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1", sku
+            "inventory",
+            "SELECT sum(on_hand)::int AS h, sum(reserved)::int AS r FROM stock WHERE sku = $1",
+            sku,
         )
         return row["h"], row["r"]
 
@@ -239,7 +262,10 @@ def own_stack(*options: str, **settings: str) -> Iterator[Stack]:
 async def reserve(stack: Stack, order_id: str, lines: dict[str, int]) -> None:
     """Reserves stock as the orders service does; the order need not exist."""
     token = TokenIssuer(stack.data_dir / "secrets" / "orders.jwk").for_service("inventory")
-    command = {"orderId": order_id, "lines": [{"productId": sku, "quantity": n} for sku, n in lines.items()]}
+    command = {
+        "orderId": order_id,
+        "lines": [{"productId": sku, "quantity": n} for sku, n in lines.items()],
+    }
     async with Api.open(stack.service_url("inventory"), token) as orders:
         answer = await orders.post(RESERVE_STOCK, {"commands": [command]})
     assert [outcome["outcome"] for outcome in answer.json["outcomes"]] == ["reserved"], answer.body
@@ -253,7 +279,9 @@ async def settled(stack: Stack, seconds: float = 120) -> None:
     processing = "SELECT 1 FROM payments WHERE status = 'processing'"
 
     async def nothing_open() -> bool:
-        return not await stack.rows("orders", pending) and not await stack.rows("payments", processing)
+        return not await stack.rows("orders", pending) and not await stack.rows(
+            "payments", processing
+        )
 
     await eventually(nothing_open, seconds)
 

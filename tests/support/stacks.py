@@ -45,7 +45,9 @@ STACKS = Stacks()
 def stack(request: pytest.FixtureRequest) -> Stack:
     """Provides the running stack of the module's group."""
     group = group_of(request.node.nodeid)
-    assert group is not None, "tests/support/groups.py assigns a stack to each module: add the module there"
+    assert group is not None, (
+        "tests/support/groups.py assigns a stack to each module: add the module there"
+    )
     return STACKS.get(group)
 
 

@@ -53,11 +53,15 @@ class Findings:
     def total(self) -> int:
         return sum(self.calls.values())
 
-    def note(self, operation: str, described: dict[str, Any], response: Any, command: Callable[[], str]) -> None:
+    def note(
+        self, operation: str, described: dict[str, Any], response: Any, command: Callable[[], str]
+    ) -> None:
         self.calls[operation] += 1
         self.statuses[response.status_code] += 1
         if response.status_code >= 500 or not is_described(described, response):
-            self.failures.setdefault(f"{operation} {response.status_code}", f"{command()}\n{response.text[:SHOWN]}")
+            self.failures.setdefault(
+                f"{operation} {response.status_code}", f"{command()}\n{response.text[:SHOWN]}"
+            )
 
 
 def is_described(described: dict[str, Any], response: Any) -> bool:
@@ -72,7 +76,11 @@ class Known:
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - must be reproducible
-        self._values: dict[str, list[Any]] = {"method": ["card_ok"], "currency": ["USD"], "quantity": [1]}
+        self._values: dict[str, list[Any]] = {
+            "method": ["card_ok"],
+            "currency": ["USD"],
+            "quantity": [1],
+        }
 
     def learn(self, path: str, document: Any) -> None:
         """Stores the values of an answer; `id` gets its name from the path: `orderId` for
@@ -95,7 +103,11 @@ class Known:
     def instead(self, name: str, value: Any) -> Any:
         """Returns `value`, or more often a value seen under that name."""
         values = self._values.get("productId" if name == "sku" else name)
-        return self._random.choice(values) if values and self._random.random() < BUILD_ON_ANSWERS else value
+        return (
+            self._random.choice(values)
+            if values and self._random.random() < BUILD_ON_ANSWERS
+            else value
+        )
 
     def within(self, body: Any) -> Any:
         if isinstance(body, dict):
@@ -106,7 +118,11 @@ class Known:
 def _of(path: str) -> str:
     """Returns the field name for the id of the objects at a path."""
     kinds = [part for part in path.split("/") if part.endswith("s") and "{" not in part]
-    return {"dead-letters": "letterId"}.get(kinds[-1], kinds[-1].removesuffix("s") + "Id") if kinds else "id"
+    return (
+        {"dead-letters": "letterId"}.get(kinds[-1], kinds[-1].removesuffix("s") + "Id")
+        if kinds
+        else "id"
+    )
 
 
 class Caller:
@@ -123,16 +139,26 @@ class Caller:
 
     def call(self, case: Any) -> Any:
         """Sends one generated case and returns the answer."""
-        case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
+        case.headers = {
+            name: value
+            for name, value in (case.headers or {}).items()
+            if name.lower() != "authorization"
+        }
         for name, value in (case.path_parameters or {}).items():
             head, *rest = name.split("_")
-            case.path_parameters[name] = self._known.instead(head + "".join(map(str.title, rest)), value)
+            case.path_parameters[name] = self._known.instead(
+                head + "".join(map(str.title, rest)), value
+            )
         case.body = self._known.within(case.body)
         response = case.call(session=self._session, timeout=60)
-        if response.status_code < 300 and "application/json" in str(response.headers.get("content-type")):
+        if response.status_code < 300 and "application/json" in str(
+            response.headers.get("content-type")
+        ):
             self._known.learn(case.path, response.json())
         responses = case.operation.definition.raw["responses"]
-        self._findings.note(case.operation.label, responses, response, lambda: str(case.as_curl_command()))
+        self._findings.note(
+            case.operation.label, responses, response, lambda: str(case.as_curl_command())
+        )
         if response.status_code == 401 and self._email:
             self._sign_in()
         return response
@@ -140,7 +166,9 @@ class Caller:
     def _sign_in(self) -> None:
         if self._email:
             asyncio.run(self._mend())
-            self._session.headers["Authorization"] = f"Bearer {asyncio.run(self._stack.new_token(self._email))}"
+            self._session.headers["Authorization"] = (
+                f"Bearer {asyncio.run(self._stack.new_token(self._email))}"
+            )
 
     async def _remember(self) -> dict[str, Any]:
         (account,) = await self._stack.rows(
@@ -156,7 +184,9 @@ class Caller:
         await self._stack.rows("users", other, self._account["id"], self._email)
         own = "UPDATE users SET status = 'active', email = $2, role = $3, password_hash = $4 WHERE id = $1"
         account = self._account
-        await self._stack.rows("users", own, account["id"], self._email, account["role"], account["password_hash"])
+        await self._stack.rows(
+            "users", own, account["id"], self._email, account["role"], account["password_hash"]
+        )
 
 
 def fuzz(stack: Stack, cases: int, seed: int = 0) -> Findings:
@@ -253,7 +283,9 @@ def main() -> int:
 
 def _report(findings: Findings) -> None:
     lines = [f"{count:7} {operation}" for operation, count in sorted(findings.calls.items())]
-    statuses = ", ".join(f"{status}: {count}" for status, count in sorted(findings.statuses.items()))
+    statuses = ", ".join(
+        f"{status}: {count}" for status, count in sorted(findings.statuses.items())
+    )
     failures = [f"{what}\n{how}" for what, how in findings.failures.items()]
     verdict = f"{findings.total} cases, {len(findings.calls)} operations, {len(findings.failures)} kinds of failure"
     print("\n".join([*lines, statuses, *failures, verdict]))  # noqa: T201 - a command of its own

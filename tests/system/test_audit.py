@@ -15,7 +15,9 @@ async def test_a_sound_stack_passes_and_a_tampered_one_does_not(stack: Stack) ->
         text = stack.cli("audit", check=False)
         report = stack.cli("audit", "--json", check=False)
     finally:
-        await stack.rows("inventory", "UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'PROD-010'")
+        await stack.rows(
+            "inventory", "UPDATE stock SET on_hand = on_hand + 1 WHERE sku = 'PROD-010'"
+        )
     assert (text.returncode, report.returncode) == (1, 1)
     assert "NOT sound" in text.stdout
     (verdict,) = [v for v in json.loads(report.stdout)["verdicts"] if v["value"] and v["binding"]]

@@ -78,9 +78,13 @@ async def test_authorization_matrix_through_the_gateway(world: World, key: Key) 
     rule = RULES[key]
     async with world.api(OWNER) as owner, world.api(OPERATOR) as operator, Api.open("") as api:
         knock = Knock(world.platform, api, key)
-        caller = next(filter(knock.passes, [*world.callers, *service_callers(world.platform, key[0])]))
+        caller = next(
+            filter(knock.passes, [*world.callers, *service_callers(world.platform, key[0])])
+        )
         values = await fresh_values(world, rule, owner, operator)
-        status = await knock.once(knock.gateway_address, await for_one_call(world, rule, caller), values)
+        status = await knock.once(
+            knock.gateway_address, await for_one_call(world, rule, caller), values
+        )
     if rule.routed or key[2] in PLATFORM_OWN:
         assert status < 400, caller.name
     else:
@@ -88,28 +92,38 @@ async def test_authorization_matrix_through_the_gateway(world: World, key: Key) 
 
 
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_of_refusals_through_the_gateway(world: World, service: str) -> None:
+async def test_authorization_matrix_of_refusals_through_the_gateway(
+    world: World, service: str
+) -> None:
     """Each class of refusal at one route of the service, and at the route's short forms, if any."""
     wrong: list[str] = []
     kinds: set[str] = set()
     async with Api.open("") as api:
         for knock, refused in _one_route_for_each_refusal(world, api, service):
             addresses = [knock.gateway_address, *knock.short_addresses]
-            cases = [Case(address, caller, knock.refusal(caller)) for address in addresses for caller in refused]
+            cases = [
+                Case(address, caller, knock.refusal(caller))
+                for address in addresses
+                for caller in refused
+            ]
             wrong += await knock.judge(cases, world.values)
             kinds |= {caller.kind for caller in refused}
     assert not wrong, "\n".join(wrong)
     assert kinds >= ALL - {ADMIN}, "a class of refusal has no route here"
 
 
-def _one_route_for_each_refusal(world: World, api: Api, service: str) -> Iterator[tuple[Knock, list[Caller]]]:
+def _one_route_for_each_refusal(
+    world: World, api: Api, service: str
+) -> Iterator[tuple[Knock, list[Caller]]]:
     """Yields routes with the callers that they refuse; each caller once for each status of its
     refusals.
 
     The service's own routes come before those that every service has.
     """
     callers = [*world.callers, *service_callers(world.platform, service)]
-    suitable = [key for key in HTTP if key[0] == service and RULES[key].routed and not RULES[key].make]
+    suitable = [
+        key for key in HTTP if key[0] == service and RULES[key].routed and not RULES[key].make
+    ]
     done: set[tuple[str, int]] = set()
     for key in sorted(suitable, key=lambda key: bool(RULES[key].at_gateway)):
         knock = Knock(world.platform, api, key)
@@ -118,11 +132,17 @@ def _one_route_for_each_refusal(world: World, api: Api, service: str) -> Iterato
         yield knock, new
 
 
-def test_authorization_matrix_expects_the_gateway_to_know_the_way_to_every_public_resource() -> None:
+def test_authorization_matrix_expects_the_gateway_to_know_the_way_to_every_public_resource() -> (
+    None
+):
     """The topology and the expectations list the public resources separately, and agree."""
     for process in PUBLIC:
         for resource in process.resources:
-            paths = [rule for (_, _, path), rule in RULES.items() if path.startswith(f"/api/v1/{resource}")]
+            paths = [
+                rule
+                for (_, _, path), rule in RULES.items()
+                if path.startswith(f"/api/v1/{resource}")
+            ]
             assert paths
             assert all(rule.routed for rule in paths)
 
@@ -145,7 +165,10 @@ async def test_authorization_matrix_of_what_is_told_live(world: World) -> None:
         """
         customers = []
         headers = {"Authorization": f"Bearer {world.people[kind]}"}
-        async with connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket, asyncio.timeout(60):
+        async with (
+            connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket,
+            asyncio.timeout(60),
+        ):
             while True:
                 event: dict[str, Any] = json.loads(await socket.recv())
                 customers.append(str(event["data"].get("customerId")))
@@ -170,11 +193,15 @@ async def test_authorization_matrix(world: World, key: Key) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_has_an_expectation_for_every_route(stack: Stack, service: str) -> None:
+async def test_authorization_matrix_has_an_expectation_for_every_route(
+    stack: Stack, service: str
+) -> None:
     await assert_every_route_is_expected(OverHttp(stack), service)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("service", TARGETS)
-async def test_authorization_matrix_has_an_expectation_for_all_that_is_described(stack: Stack, service: str) -> None:
+async def test_authorization_matrix_has_an_expectation_for_all_that_is_described(
+    stack: Stack, service: str
+) -> None:
     await assert_all_that_is_described_is_expected(OverHttp(stack), service)

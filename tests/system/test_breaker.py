@@ -16,13 +16,22 @@ async def dependency(staff: Api, name: str = "inventory") -> dict[str, Any]:
     """Returns the state of one dependency as one orders process reports it."""
     answer = await staff.get("/api/v1/resilience")
     assert answer.status == 200, answer.body
-    found: dict[str, Any] = next(each for each in answer.json["dependencies"] if each["name"] == name)
+    found: dict[str, Any] = next(
+        each for each in answer.json["dependencies"] if each["name"] == name
+    )
     return found
 
 
 async def metric(staff: Api, sample: str) -> float:
     text = (await staff.get("/metrics")).body.decode()
-    return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(sample + " ")), 0.0)
+    return next(
+        (
+            float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith(sample + " ")
+        ),
+        0.0,
+    )
 
 
 BREAKER = 'circuit_breaker_state{dependency="inventory"}'
@@ -31,7 +40,10 @@ FAILED = 'inventory_calls_total{status="failed"}'
 
 
 async def test_breaker_opens_answers_at_once_and_closes_after_one_trial(stack: Stack) -> None:
-    async with stack.at_service_port("orders", ADA) as ada, stack.at_service_port("orders", OPERATOR) as staff:
+    async with (
+        stack.at_service_port("orders", ADA) as ada,
+        stack.at_service_port("orders", OPERATOR) as staff,
+    ):
         async with stack.api(OPERATOR) as operator:
             await new_product(operator, "BREAK-1", 1000)
         assert (await place(ada, {"BREAK-1": 1})).status == 201
@@ -51,9 +63,13 @@ async def test_breaker_opens_answers_at_once_and_closes_after_one_trial(stack: S
                 seconds.append(time.perf_counter() - started)
                 if (await dependency(staff))["state"] != "open":
                     break
-            print(f"\nbreaker open: answer in {statistics.median(seconds) * 1000:.1f} ms (median of {len(seconds)})")  # noqa: T201 - shown with -s
+            print(
+                f"\nbreaker open: answer in {statistics.median(seconds) * 1000:.1f} ms (median of {len(seconds)})"
+            )
             _assert_said_to_wait(early, late)
-            assert await metric(staff, FAILED) <= failed + 1, "only a trial may call while the breaker is open"
+            assert await metric(staff, FAILED) <= failed + 1, (
+                "only a trial may call while the breaker is open"
+            )
             assert await metric(staff, WITHHELD) >= withheld + len(late) - 1
         await eventually(lambda: _is_back(stack, killed), 120)
 
@@ -115,7 +131,10 @@ def _changes(stack: Stack, process: str) -> list[dict[str, Any]]:
 
 
 async def test_refusals_of_any_number_never_open_a_breaker(stack: Stack) -> None:
-    async with stack.at_service_port("orders", ADA) as ada, stack.at_service_port("orders", OPERATOR) as staff:
+    async with (
+        stack.at_service_port("orders", ADA) as ada,
+        stack.at_service_port("orders", OPERATOR) as staff,
+    ):
         async with stack.api(OPERATOR) as operator:
             await new_product(operator, "BREAK-2", 1)
         before = await _breaker_changes(staff)
@@ -129,7 +148,9 @@ async def test_refusals_of_any_number_never_open_a_breaker(stack: Stack) -> None
             ]
             assert [answer.status for answer in answers] == [409, 422, 402, 400, 404]
         assert await _breaker_changes(staff) == before
-        assert {each["state"] for each in (await staff.get("/api/v1/resilience")).json["dependencies"]} == {"closed"}
+        assert {
+            each["state"] for each in (await staff.get("/api/v1/resilience")).json["dependencies"]
+        } == {"closed"}
 
 
 async def _breaker_changes(staff: Api) -> list[str]:

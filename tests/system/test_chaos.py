@@ -37,7 +37,12 @@ async def broken(stack: Stack, service: str, kind: str, **fault: Any) -> AsyncIt
 async def steps(api: Api, order: dict[str, Any], name: str) -> list[tuple[str, str | None]]:
     """Returns (outcome, detail) of every attempt of a step."""
     timeline = (await api.get(f"/api/v1/orders/{order['id']}/events")).json
-    found = [step for event in timeline["events"] for step in event.get("steps", []) if step["name"] == name]
+    found = [
+        step
+        for event in timeline["events"]
+        for step in event.get("steps", [])
+        if step["name"] == name
+    ]
     return [(step["outcome"], step.get("detail")) for step in found]
 
 
@@ -48,7 +53,9 @@ async def confirmed(api: Api, order_id: str) -> bool:
 # --- slow inventory
 
 
-async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else(stack: Stack) -> None:
+async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-1", 100)
         async with broken(
@@ -63,7 +70,9 @@ async def test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing
     assert await stack.stock("SLOW-1") == (100, 5)
 
 
-async def test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once(stack: Stack) -> None:
+async def test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-2", 100)
         slow = {"every": 1, "delayMs": stack.scaled_ms(6), "times": 1, "path": RESERVE_STOCK}
@@ -79,14 +88,20 @@ async def test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once(s
     assert await stack.stock("SLOW-2") == (100, 5)
 
 
-async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_later(stack: Stack) -> None:
+async def test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_later(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SLOW-3", 100)
-        async with broken(stack, "inventory", "gremlin", every=1, delayMs=600_000, path=RESERVE_STOCK):
+        async with broken(
+            stack, "inventory", "gremlin", every=1, delayMs=600_000, path=RESERVE_STOCK
+        ):
             answer = await place(ada, {"SLOW-3": 5}, key="slow-3")
             assert (answer.status, answer.json["status"]) == (202, "pending")
             assert answer.json["errorCode"] == "inventory_unavailable"
-            assert answer.json["errorMessage"].startswith("Inventory is not available: no answer within")
+            assert answer.json["errorMessage"].startswith(
+                "Inventory is not available: no answer within"
+            )
             assert answer.headers["retry-after"]
         await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
         assert (await place(ada, {"SLOW-3": 5}, key="slow-3")).status == 200
@@ -100,7 +115,8 @@ async def _idle(stack: Stack) -> None:
     async def nobody_waits() -> bool:
         async with stack.api(OPERATOR) as operator:
             states = [
-                (await operator.get(f"/api/v1/resilience/{copy}")).json["door"] for copy in ("inventory", "inventory-2")
+                (await operator.get(f"/api/v1/resilience/{copy}")).json["door"]
+                for copy in ("inventory", "inventory-2")
             ]
         return all(state["inFlight"] <= 1 for state in states)
 
@@ -116,7 +132,9 @@ async def _idle(stack: Stack) -> None:
     [("inventory", RESERVE_STOCK), ("payments", CAPTURE_PAYMENTS), ("psp", "/v1/charges")],
     ids=["inventory", "payments", "psp"],
 )
-async def test_crash_after_commit_finds_the_first_result(stack: Stack, service: str, path: str, how: str) -> None:
+async def test_crash_after_commit_finds_the_first_result(
+    stack: Stack, service: str, path: str, how: str
+) -> None:
     sku = f"CRASH-{service}-{how}".upper()
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, sku, 100)
@@ -129,12 +147,18 @@ async def test_crash_after_commit_finds_the_first_result(stack: Stack, service: 
         stock = (await ada.get(f"/api/v1/inventory/{sku}")).json
         assert (stock["onHand"], stock["available"]) == (100, 95)
         if service != "psp":  # payments calls the provider, and records the answer itself
-            attempts = await steps(ada, answer.json, "reserve_stock" if service == "inventory" else "charge")
+            attempts = await steps(
+                ada, answer.json, "reserve_stock" if service == "inventory" else "charge"
+            )
             assert attempts[0] == ("failed", "the connection was lost")
             assert attempts[-1][1] == "idempotent"
         again = await place(ada, {sku: 5}, key=sku)
         assert (again.status, again.json["status"]) == (200, "confirmed")
-    captures = [c["captures"] for c in (await stack.ledger())["charges"] if answer.json["id"] in c["reference"]]
+    captures = [
+        c["captures"]
+        for c in (await stack.ledger())["charges"]
+        if answer.json["id"] in c["reference"]
+    ]
     assert captures == [1]
     await assert_sound(stack)
 
@@ -173,13 +197,20 @@ POINTS = [
 
 
 @pytest.mark.parametrize(("services", "point"), POINTS, ids=[point for _, point in POINTS])
-async def test_killed_between_two_steps_every_order_is_finished_once(stack: Stack, services: str, point: str) -> None:
+async def test_killed_between_two_steps_every_order_is_finished_once(
+    stack: Stack, services: str, point: str
+) -> None:
     sku = f"POINT-{point}".upper()
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada, AsyncExitStack() as breaking:
         await new_product(operator, sku, 100)
-        faults = [broken(stack, service, "failpoint", point=point, action="kill") for service in services.split()]
+        faults = [
+            broken(stack, service, "failpoint", point=point, action="kill")
+            for service in services.split()
+        ]
         admins = [await breaking.enter_async_context(fault) for fault in faults]
-        answers = [await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)]
+        answers = [
+            await place_until_answered(ada, sku, f"{sku}-{number}", 1) for number in range(3)
+        ]
         await eventually(lambda: struck(admins[0], services.split()), TIMEOUT_SECONDS)
         await breaking.aclose()
         await settled(stack, TIMEOUT_SECONDS)
@@ -195,22 +226,37 @@ async def struck(admin: Api, services: list[str]) -> bool:
     except TransportError:  # the fault struck during the query
         return False
     registers = [answer.json for answer in answers if answer.status == 200]
-    return any(not each["active"] and each["history"][0]["state"] == "spent" for each in registers if each["history"])
+    return any(
+        not each["active"] and each["history"][0]["state"] == "spent"
+        for each in registers
+        if each["history"]
+    )
 
 
-async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(stack: Stack) -> None:
+async def test_cancelling_while_the_provider_is_away_is_accepted_and_done_later(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "AWAY-1", 10)
         paths = [f"/api/v1/orders/{(await place(ada, {'AWAY-1': 1})).json['id']}" for _ in range(3)]
         async with broken(stack, "payments", "cut", dependency="psp"):
             answer = await ada.call("DELETE", paths[1])
-            assert (answer.status, answer.json["status"], answer.json["reservation"]) == (202, "confirmed", None)
+            assert (answer.status, answer.json["status"], answer.json["reservation"]) == (
+                202,
+                "confirmed",
+                None,
+            )
             assert await stack.stock("AWAY-1") == (10, 2)
             # In the same batches of the worker, other orders go on.
             assert (await operator.call("PUT", paths[0], {"status": "processing"})).status == 200
             await new_product(operator, "AWAY-FREE", 5, price=0)
             free = await place(ada, {"AWAY-FREE": 9}, onShortage="backorder")
-            restock = {"productId": "AWAY-FREE", "warehouseId": "WH-EAST", "delta": 9, "reason": "delivery"}
+            restock = {
+                "productId": "AWAY-FREE",
+                "warehouseId": "WH-EAST",
+                "delta": 9,
+                "reason": "delivery",
+            }
             assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
             await eventually(lambda: confirmed(ada, free.json["order"]["id"]), TIMEOUT_SECONDS)
             assert (await ada.get(paths[1])).json["status"] == "confirmed"
@@ -228,7 +274,9 @@ async def _is_cancelled(api: Api, path: str) -> bool:
 
 async def test_the_command_line_breaks_watches_and_mends(stack: Stack) -> None:
     what = f"100% of the requests of {REGISTER} are answered 503"
-    injected = stack.cli("chaos", "errors", "users", "--fraction", "1", "--match", REGISTER, "--for", "10m").stdout
+    injected = stack.cli(
+        "chaos", "errors", "users", "--fraction", "1", "--match", REGISTER, "--for", "10m"
+    ).stdout
     try:
         assert injected.startswith(f"users: {what}\n")
         assert "in force in users\n" in injected
@@ -241,7 +289,11 @@ async def test_the_command_line_breaks_watches_and_mends(stack: Stack) -> None:
     assert stopped.startswith("Ended 1 fault.\n")
     assert stack.cli("chaos").stdout.startswith("Nothing is injected.\n")
     latest = json.loads(stack.cli("chaos", "history", "--json").stdout)["items"][-1]
-    assert (latest["service"], latest["fault"]["state"], latest["fault"]["strikes"]) == ("users", "stopped", 1)
+    assert (latest["service"], latest["fault"]["state"], latest["fault"]["strikes"]) == (
+        "users",
+        "stopped",
+        1,
+    )
 
 
 async def test_a_service_that_is_cut_off_says_so_and_goes_on_once_it_is_not(stack: Stack) -> None:
@@ -256,13 +308,19 @@ async def test_a_service_that_is_cut_off_says_so_and_goes_on_once_it_is_not(stac
         await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
 
 
-@pytest.mark.parametrize("behaviour", ["timeout-before", "timeout-after", "error-after", "rate-limit", "stall"])
+@pytest.mark.parametrize(
+    "behaviour", ["timeout-before", "timeout-after", "error-after", "rate-limit", "stall"]
+)
 async def test_whatever_the_provider_does_is_charged_once(stack: Stack, behaviour: str) -> None:
     async with stack.api(ADA) as ada, broken(stack, "psp", "behaviour", name=behaviour, times=1):
         answer = await place(ada, {"PROD-008": 1})
         assert answer.status in (201, 202), answer.body
         await eventually(lambda: confirmed(ada, answer.json["id"]), TIMEOUT_SECONDS)
-    captures = [c["captures"] for c in (await stack.ledger())["charges"] if answer.json["id"] in c["reference"]]
+    captures = [
+        c["captures"]
+        for c in (await stack.ledger())["charges"]
+        if answer.json["id"] in c["reference"]
+    ]
     assert captures == [1]
 
 

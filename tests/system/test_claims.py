@@ -38,7 +38,9 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
     async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
         order_id, sku = await _order(still, operator, ada, status, f"WORKER-{status}")
         killed = still.pid("worker")
-        async with broken(still, "worker", "failpoint", point=f"orders.claimed.{status}", action="kill"):
+        async with broken(
+            still, "worker", "failpoint", point=f"orders.claimed.{status}", action="kill"
+        ):
             if status == "pending":
                 await _restock(operator, sku)
             else:
@@ -47,11 +49,17 @@ async def test_the_worker_is_killed_holding_an_order(still: Stack, status: str) 
         await _make_due(still, order_id)  # its lease is over
         await _until(still, order_id, "completed")
         history = await _history(still, order_id)
-    claims = await still.rows("orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id)
+    claims = await still.rows(
+        "orders", "SELECT lease_epoch AS n FROM orders WHERE id::text = $1", order_id
+    )
     unaided = sum(f"order.{FULFILMENT_STEPS[state]}" in history for state in LOCAL_STEPS)
-    passes = len(history) - 2 - unaided  # it was created, and driven once by the process that created it
+    passes = (
+        len(history) - 2 - unaided
+    )  # it was created, and driven once by the process that created it
     killed_claims = int(status not in LOCAL_STEPS)
-    woken = int(status == "pending")  # the news of its stock raises the epoch and fences the current driver
+    woken = int(
+        status == "pending"
+    )  # the news of its stock raises the epoch and fences the current driver
     assert claims[0]["n"] == killed_claims + passes + woken, history
     await _assert_once(still, order_id, sku)
 
@@ -63,10 +71,14 @@ async def test_orders_is_killed_while_somebody_acts_on_an_order(still: Stack, st
     async with still.api(OPERATOR) as operator, still.api(ADA) as ada:
         order_id, sku = await _order(still, operator, ada, status, f"ORDERS-{status}")
         killed = still.pid("orders")
-        async with broken(still, "orders", "failpoint", point=f"orders.claimed.{status}", action="kill"):
+        async with broken(
+            still, "orders", "failpoint", point=f"orders.claimed.{status}", action="kill"
+        ):
             path, end = f"/api/v1/orders/{order_id}", {"status": "completed"}
             with suppress(RequestError):
-                answer = await (ada.call("DELETE", path) if cancel else operator.call("PUT", path, end))
+                answer = await (
+                    ada.call("DELETE", path) if cancel else operator.call("PUT", path, end)
+                )
                 assert answer.status >= 500, answer.body
             await _is_back(still, "orders", killed)
         await _make_due(still, order_id)  # its lease is over
@@ -85,7 +97,9 @@ async def _order(stack: Stack, operator: Api, ada: Api, status: str, sku: str) -
         answer = await place(ada, {sku: UNITS + 1}, onShortage="backorder")
         assert answer.status == 409, answer.body
         order_id: str = answer.json["order"]["id"]
-        await stack.rows("orders", "UPDATE orders SET due_at = now() + '1 hour' WHERE id::text = $1", order_id)
+        await stack.rows(
+            "orders", "UPDATE orders SET due_at = now() + '1 hour' WHERE id::text = $1", order_id
+        )
         return order_id, sku
     answer = await place(ada, {sku: UNITS})
     assert answer.status == 201, answer.body
@@ -94,13 +108,22 @@ async def _order(stack: Stack, operator: Api, ada: Api, status: str, sku: str) -
 
 
 async def _restock(operator: Api, sku: str) -> None:
-    delivery = {"productId": sku, "warehouseId": "WH-EAST", "delta": RESTOCKED, "reason": "delivery"}
+    delivery = {
+        "productId": sku,
+        "warehouseId": "WH-EAST",
+        "delta": RESTOCKED,
+        "reason": "delivery",
+    }
     answer = await operator.post("/api/v1/inventory/adjust", delivery)
     assert answer.status == 200, answer.body
 
 
 async def _make_due(stack: Stack, order_id: str) -> None:
-    await stack.rows("orders", "UPDATE orders SET due_at = now() WHERE id::text = $1 AND due_at > now()", order_id)
+    await stack.rows(
+        "orders",
+        "UPDATE orders SET due_at = now() WHERE id::text = $1 AND due_at > now()",
+        order_id,
+    )
 
 
 async def _until(stack: Stack, order_id: str, status: str) -> None:
@@ -127,7 +150,9 @@ async def _is_back(stack: Stack, process: str, killed: int) -> None:
 
 async def _history(stack: Stack, order_id: str) -> list[str]:
     rows = await stack.rows(
-        "orders", "SELECT type FROM order_events WHERE order_id::text = $1 ORDER BY version", order_id
+        "orders",
+        "SELECT type FROM order_events WHERE order_id::text = $1 ORDER BY version",
+        order_id,
     )
     return [row["type"] for row in rows]
 
@@ -142,7 +167,10 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     history = await _history(stack, order_id)
     assert len(set(history)) == len(history), history
     letters = Counter(
-        template for event in history for channel, template in NOTIFICATIONS_BY_EVENT.get(event, ()) if channel == EMAIL
+        template
+        for event in history
+        for channel, template in NOTIFICATIONS_BY_EVENT.get(event, ())
+        if channel == EMAIL
     )
     events = Counter(
         f"{PREFIX}{event}{VERSION}" for event in history if event in BY_SOURCE[ORDERS]
@@ -156,10 +184,14 @@ async def _assert_once(stack: Stack, order_id: str, sku: str) -> None:
     if "order.held" in history:  # available units were set aside, then the rest from the restock
         taken = ["set_aside", "set_aside" if paid else "give_up"]
     ends = [*taken, "commit" if sold else "release"] if paid else taken
-    moved = await stack.rows("inventory", "SELECT kind FROM movements WHERE order_id = $1 ORDER BY seq", order_id)
+    moved = await stack.rows(
+        "inventory", "SELECT kind FROM movements WHERE order_id = $1 ORDER BY seq", order_id
+    )
     assert [row["kind"] for row in moved] == ends
     assert await stack.stock(sku) == (UNITS + restocked * RESTOCKED - sold * quantity, 0)
-    charges = [charge for charge in (await stack.ledger())["charges"] if order_id in charge["reference"]]
+    charges = [
+        charge for charge in (await stack.ledger())["charges"] if order_id in charge["reference"]
+    ]
     assert sum(charge.get("captures", 0) for charge in charges) == paid
     kept = sum(charge.get("amountMinor", 0) - charge.get("refundedMinor", 0) for charge in charges)
     assert kept == sold * quantity * PRICE
@@ -171,4 +203,6 @@ async def _emitted(stack: Stack, order_id: str) -> "Counter[str]":
     subject.
     """
     kinds = Counter(event["type"] for event in await stack.live_events(order_id))
-    return Counter({kind: times for kind, times in kinds.items() if kind.startswith(f"{PREFIX}order.")})
+    return Counter(
+        {kind: times for kind, times in kinds.items() if kind.startswith(f"{PREFIX}order.")}
+    )

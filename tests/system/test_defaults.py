@@ -45,11 +45,15 @@ PAUSE = re.compile(rf"{VICTIM} ended with \S+; again in (\S+) s")
 
 
 async def test_saga_lease(stack: Stack) -> None:
-    await test_chaos.test_killed_between_two_steps_every_order_is_finished_once(stack, "orders", "orders.accepted")
+    await test_chaos.test_killed_between_two_steps_every_order_is_finished_once(
+        stack, "orders", "orders.accepted"
+    )
 
 
 async def test_step_lease(stack: Stack) -> None:
-    await test_chaos.test_killed_between_two_steps_every_order_is_finished_once(stack, "payments", "payments.opened")
+    await test_chaos.test_killed_between_two_steps_every_order_is_finished_once(
+        stack, "payments", "payments.opened"
+    )
 
 
 async def test_step_wait_and_retry_pauses(stack: Stack) -> None:
@@ -67,7 +71,10 @@ async def test_stall(stack: Stack) -> None:
 async def test_send_lease() -> None:
     """A message that a killed process had claimed is sent once its lease has expired."""
     mailbox = Mailbox()
-    with mail_server(mailbox) as url, own_stack(dwell_seconds="3600", smtp_url=url, time_scale="1") as stack:
+    with (
+        mail_server(mailbox) as url,
+        own_stack(dwell_seconds="3600", smtp_url=url, time_scale="1") as stack,
+    ):
         async with stack.api(ADA) as ada:
             mailbox.hangs = True
             order = (await place(ada, {"PROD-002": 1})).json["id"]
@@ -104,4 +111,6 @@ async def _is_healthy(stack: Stack) -> bool:
 async def _ran_steadily(stack: Stack) -> bool:
     started_at = datetime.fromisoformat(stack.state["processes"][VICTIM]["startedAt"])
     ran = datetime.now(UTC) - started_at
-    return await _is_healthy(stack) and ran.total_seconds() > timeouts.DEFAULT.restart_steady_seconds
+    return (
+        await _is_healthy(stack) and ran.total_seconds() > timeouts.DEFAULT.restart_steady_seconds
+    )

@@ -22,7 +22,16 @@ from tests.support.api import Answer, Api
 from tests.support.blocking import run_blocking
 from tests.support.eventually import eventually, eventually_equal
 from tests.support.folders import empty_folder
-from tests.support.stack import ADA, GRACE, OPERATOR, Stack, assert_sound, new_product, place, settled
+from tests.support.stack import (
+    ADA,
+    GRACE,
+    OPERATOR,
+    Stack,
+    assert_sound,
+    new_product,
+    place,
+    settled,
+)
 
 STEPS = ["created", "confirmed", "processing", "shipped", "completed"]
 MAILED = 3
@@ -50,7 +59,10 @@ class LiveStack(Stack):
 
     def __init__(self, data_dir: Path, node: brokers.RabbitServer | None) -> None:
         super().__init__(
-            data_dir, dwell_seconds="0.2", hourly_limit="100000", **({} if node is None else {"bus_url": node.url})
+            data_dir,
+            dwell_seconds="0.2",
+            hourly_limit="100000",
+            **({} if node is None else {"bus_url": node.url}),
         )
         self._node = node
 
@@ -102,8 +114,13 @@ async def quiet(stack: Stack, seconds: float = 120) -> None:
     """Waits until every outbox is empty and every queued message was sent."""
 
     async def nothing_left() -> bool:
-        left = [await stack.rows(name, "SELECT 1 FROM outbox") for name in ("orders", "inventory", "payments", "users")]
-        queued = await stack.rows("notifications", "SELECT 1 FROM notifications WHERE status = 'queued'")
+        left = [
+            await stack.rows(name, "SELECT 1 FROM outbox")
+            for name in ("orders", "inventory", "payments", "users")
+        ]
+        queued = await stack.rows(
+            "notifications", "SELECT 1 FROM notifications WHERE status = 'queued'"
+        )
         return not any(left) and not queued
 
     await eventually(nothing_left, seconds)
@@ -139,7 +156,9 @@ async def assert_told_once(stack: Stack, ids: set[str]) -> None:
 async def socket(stack: Stack, email: str) -> AsyncIterator[ClientConnection]:
     token = await stack.token(email)
     url = stack.url.replace("http://", "ws://") + "/ws"
-    async with connect(url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None) as opened:
+    async with connect(
+        url, additional_headers={"Authorization": f"Bearer {token}"}, proxy=None
+    ) as opened:
         yield opened
 
 
@@ -177,7 +196,12 @@ async def test_a_backorder_completes_by_itself_after_a_restock(live: Stack) -> N
         answer = await place(ada, {"BACK-1": 3}, onShortage="backorder")
         assert answer.status == 409
         order_id = answer.json["order"]["id"]
-        restock = {"productId": "BACK-1", "warehouseId": "WH-WEST", "delta": 5, "reason": "delivery"}
+        restock = {
+            "productId": "BACK-1",
+            "warehouseId": "WH-WEST",
+            "delta": 5,
+            "reason": "delivery",
+        }
         assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
         await completed(live, {order_id})  # the worker's own next sweep starts after an hour
     assert await live.stock("BACK-1") == (3, 0)
@@ -216,7 +240,10 @@ async def test_orders_are_accepted_while_users_is_away(live: Stack) -> None:
     async with live.api(ADA) as ada, live.api(OPERATOR) as operator:
         os.kill(live.pid("users"), signal.SIGSTOP)
         try:
-            answers = [await place(ada, {"PROD-018": 1}), await place(operator, {"PROD-018": 1}, customer="CUST-004")]
+            answers = [
+                await place(ada, {"PROD-018": 1}),
+                await place(operator, {"PROD-018": 1}, customer="CUST-004"),
+            ]
         finally:
             os.kill(live.pid("users"), signal.SIGCONT)
     assert [answer.status for answer in answers] == [201, 201]
@@ -246,7 +273,9 @@ async def traffic(stack: Stack, sku: str, customers: int = 4, each: int = 10) ->
                 await asyncio.sleep(0.05)
             return ids
 
-        return set().union(*await asyncio.gather(*(customer(number) for number in range(customers))))
+        return set().union(
+            *await asyncio.gather(*(customer(number) for number in range(customers)))
+        )
 
 
 async def test_with_the_bus_away_orders_are_accepted_and_told_later(live: LiveStack) -> None:
@@ -262,16 +291,28 @@ async def test_with_the_bus_away_orders_are_accepted_and_told_later(live: LiveSt
     await assert_told_once(live, ids)
 
 
-async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die(live: Stack) -> None:
+async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die(
+    live: Stack,
+) -> None:
     async with live.api(OPERATOR) as operator:
         await new_product(operator, "DIES-1", 1000)
     orders = asyncio.create_task(traffic(live, "DIES-1", each=25))
-    victims = ["worker", "orders", "notifications", "inventory", "worker-2", "orders-2", "inventory-2"]
+    victims = [
+        "worker",
+        "orders",
+        "notifications",
+        "inventory",
+        "worker-2",
+        "orders-2",
+        "inventory-2",
+    ]
     for victim in [*victims, *victims]:
         await asyncio.sleep(0.3)
         process = live.state["processes"][victim]["identity"]
         if process is not None:
-            with suppress(ProcessLookupError):  # dead already, and the launcher's state does not show it yet
+            with suppress(
+                ProcessLookupError
+            ):  # dead already, and the launcher's state does not show it yet
                 os.kill(process["pid"], signal.SIGKILL)
     ids = await orders
     assert len(ids) == 100
@@ -283,11 +324,24 @@ async def test_nothing_is_lost_or_doubled_while_relays_workers_and_consumers_die
 
 async def sent_messages(stack: Stack, ids: set[str]) -> Counter[tuple[str, str, str]]:
     """Counts the sent messages about these orders: (order, channel, template)."""
-    rows = await stack.rows("notifications", "SELECT id::text, event_id, channel, template FROM notifications")
-    about = {row["id"]: row for row in rows if (row["event_id"] or "").rpartition("/")[2].split(":")[0] in ids}
-    log = [json.loads(line) for name in stack.copies("notifications") for line in stack.log(name).splitlines()]
+    rows = await stack.rows(
+        "notifications", "SELECT id::text, event_id, channel, template FROM notifications"
+    )
+    about = {
+        row["id"]: row
+        for row in rows
+        if (row["event_id"] or "").rpartition("/")[2].split(":")[0] in ids
+    }
+    log = [
+        json.loads(line)
+        for name in stack.copies("notifications")
+        for line in stack.log(name).splitlines()
+    ]
     sent = [about[line["notification_id"]] for line in log if line.get("notification_id") in about]
-    return Counter((row["event_id"].rpartition("/")[2].split(":")[0], row["channel"], row["template"]) for row in sent)
+    return Counter(
+        (row["event_id"].rpartition("/")[2].split(":")[0], row["channel"], row["template"])
+        for row in sent
+    )
 
 
 def verdicts(stack: Stack) -> dict[str, int]:
@@ -295,17 +349,30 @@ def verdicts(stack: Stack) -> dict[str, int]:
     resolve.
     """
     report = json.loads(stack.cli("audit", "--unfinished-after", "0", "--json", check=False).stdout)
-    return {rule["rule"]: rule["value"] for rule in report["verdicts"] if rule["value"] and rule["binding"]}
+    return {
+        rule["rule"]: rule["value"]
+        for rule in report["verdicts"]
+        if rule["value"] and rule["binding"]
+    }
 
 
 async def outboxes_are_empty(stack: Stack) -> bool:
-    return not any([await stack.rows(name, "SELECT 1 FROM outbox") for name in ("orders", "inventory", "payments")])
+    return not any(
+        [
+            await stack.rows(name, "SELECT 1 FROM outbox")
+            for name in ("orders", "inventory", "payments")
+        ]
+    )
 
 
 async def assert_mailed_once(stack: Stack, ids: set[str]) -> None:
     """Asserts that each order's messages were all sent once."""
-    messages = [("email", step) for step in ("confirmed", "shipped", "completed")] + [("sms", "shipped")]
-    expected = Counter({(one, channel, f"order_{step}"): 1 for one in ids for channel, step in messages})
+    messages = [("email", step) for step in ("confirmed", "shipped", "completed")] + [
+        ("sms", "shipped")
+    ]
+    expected = Counter(
+        {(one, channel, f"order_{step}"): 1 for one in ids for channel, step in messages}
+    )
     await quiet(stack)
     await eventually_equal(lambda: sent_messages(stack, ids), expected, 120)
 
@@ -327,12 +394,17 @@ async def test_what_a_bus_lost_is_found_and_told_once(live: LiveStack) -> None:
     await settled(live)
 
     async def found() -> bool:
-        return verdicts(live) == {"notifications": 4 * len(ids)}  # confirmed, shipped by two channels, completed
+        return verdicts(live) == {
+            "notifications": 4 * len(ids)
+        }  # confirmed, shipped by two channels, completed
 
     await eventually(found)
     assert await sent_messages(live, ids) == Counter()
 
-    assert "valerix bus replay --since 1d" in live.cli("audit", "--unfinished-after", "0", check=False).stdout
+    assert (
+        "valerix bus replay --since 1d"
+        in live.cli("audit", "--unfinished-after", "0", check=False).stdout
+    )
     for _ in range(2):
         said = live.cli("bus", "replay", "--since", "1h").stdout
         assert "valerix audit" in said

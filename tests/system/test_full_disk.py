@@ -31,7 +31,16 @@ pytestmark = pytest.mark.full
 
 DISK_BYTES: Final = 512 * 1024 * 1024
 SKU: Final = "SKU-FULL-DISK"
-SERVICES: Final = ("users", "inventory", "payments", "orders", "worker", "notifications", "console", "psp")
+SERVICES: Final = (
+    "users",
+    "inventory",
+    "payments",
+    "orders",
+    "worker",
+    "notifications",
+    "console",
+    "psp",
+)
 KILLED: Final = ("worker", "inventory", "psp")
 SWITCHES: Final = 40
 """Switches of PostgreSQL's WAL to its next file: more than it has created in advance."""
@@ -99,7 +108,9 @@ async def ordering(shop: Shop) -> AsyncIterator[None]:
         await end([task])
 
 
-async def test_everything_goes_on_by_itself_when_there_is_room_again(stack: Stack, disk: Path) -> None:
+async def test_everything_goes_on_by_itself_when_there_is_room_again(
+    stack: Stack, disk: Path
+) -> None:
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, SKU, 100_000)
     async with stack.api() as api:
@@ -133,11 +144,15 @@ def _is_there(pid: int) -> bool:
 
 async def _crash_database(stack: Stack) -> None:
     """Crashes PostgreSQL: it ends all sessions when it cannot create the next file of its WAL."""
-    url = database_url(stack.state["ports"]["postgres"], SUPERUSER, stack.secret("postgres"), "postgres")
+    url = database_url(
+        stack.state["ports"]["postgres"], SUPERUSER, stack.secret("postgres"), "postgres"
+    )
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         connection = await asyncpg.connect(url)
         for _ in range(SWITCHES):
-            await connection.execute("SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()")
+            await connection.execute(
+                "SELECT pg_logical_emit_message(false, 'test', 'x'), pg_switch_wal()"
+            )
 
 
 async def _all_completed(api: Api, orders: list[str]) -> bool:
@@ -152,6 +167,8 @@ async def _all_ready(stack: Stack) -> bool:
     for name in SERVICES:
         async with Api.open(stack.service_url(name)) as service:
             ready = await service.get("/ready")
-        if ready.status != 200 or any(check["status"] != "ok" for check in ready.json["checks"].values()):
+        if ready.status != 200 or any(
+            check["status"] != "ok" for check in ready.json["checks"].values()
+        ):
             return False
     return True

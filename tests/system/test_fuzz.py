@@ -16,7 +16,9 @@ CASES = [400, pytest.param(5000, marks=pytest.mark.full)]
 @pytest.mark.parametrize("cases", CASES)
 def test_nothing_that_can_be_described_makes_a_service_fail(stack: Stack, cases: int) -> None:
     findings = fuzz(stack, cases)
-    assert not findings.failures, "\n\n".join(f"{what}\n{how}" for what, how in findings.failures.items())
+    assert not findings.failures, "\n\n".join(
+        f"{what}\n{how}" for what, how in findings.failures.items()
+    )
     assert findings.total >= cases
     assert {200, 201, 400, 401, 403, 404} <= set(findings.statuses), findings.statuses
     described = 40

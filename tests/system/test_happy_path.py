@@ -28,10 +28,14 @@ async def test_an_order_is_reserved_paid_and_confirmed_in_every_book(stack: Stac
             "inventory", "SELECT * FROM reservations WHERE order_id::text = $1", order["id"]
         )
         assert reservation["state"] == "reserved"
-        (payment,) = await stack.rows("payments", "SELECT * FROM payments WHERE order_id::text = $1", order["id"])
+        (payment,) = await stack.rows(
+            "payments", "SELECT * FROM payments WHERE order_id::text = $1", order["id"]
+        )
         assert (payment["status"], payment["amount_minor"]) == ("captured", 259_800)
         charges = [c for c in (await stack.ledger())["charges"] if order["id"] in c["reference"]]
-        assert [(c["status"], c["amountMinor"], c["captures"]) for c in charges] == [("captured", 259_800, 1)]
+        assert [(c["status"], c["amountMinor"], c["captures"]) for c in charges] == [
+            ("captured", 259_800, 1)
+        ]
 
         assert (await ada.get(f"/api/v1/orders/{order['id']}")).json == order
         timeline = (await ada.get(f"/api/v1/orders/{order['id']}/events")).json["events"]
@@ -69,10 +73,14 @@ async def test_fifty_at_once_with_one_key_make_one_order(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "FIFTY-1", 100)
         for round_ in range(5):
-            answers = await asyncio.gather(*(place(ada, {"FIFTY-1": 1}, key=f"fifty-{round_}") for _ in range(50)))
+            answers = await asyncio.gather(
+                *(place(ada, {"FIFTY-1": 1}, key=f"fifty-{round_}") for _ in range(50))
+            )
             assert {answer.status for answer in answers} <= {200, 201, 409}
             assert sum(answer.status == 201 for answer in answers) == 1
-            assert {a.json["code"] for a in answers if a.status == 409} <= {"idempotency_key_in_flight"}
+            assert {a.json["code"] for a in answers if a.status == 409} <= {
+                "idempotency_key_in_flight"
+            }
             assert len({answer.body for answer in answers if answer.status < 300}) == 1
             assert (await place(ada, {"FIFTY-1": 1}, key=f"fifty-{round_}")).status == 200
     assert await stack.stock("FIFTY-1") == (100, 5)
@@ -88,11 +96,20 @@ async def test_a_refusal_is_replayed_too(stack: Stack) -> None:
 
 async def test_the_short_forms_of_the_gateway_reach_the_same_routes(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
-        one_line = {"customerId": "CUST-002", "productId": "PROD-007", "productName": "ignored", "quantity": 1}
+        one_line = {
+            "customerId": "CUST-002",
+            "productId": "PROD-007",
+            "productName": "ignored",
+            "quantity": 1,
+        }
         for path in ("/orders", "/api/orders", "/api/v1/orders"):
             placed = await operator.post(path, one_line)
             assert (placed.status, placed.json["status"]) == (201, "confirmed"), path
-        for path in ("/api/inventory/PROD-007", "/customers/CUST-002", "/customers/CUST-002/validate"):
+        for path in (
+            "/api/inventory/PROD-007",
+            "/customers/CUST-002",
+            "/customers/CUST-002/validate",
+        ):
             assert (await operator.get(path)).status == 200, path
 
 
@@ -100,7 +117,12 @@ async def test_several_lines_over_both_warehouses_are_all_or_nothing(stack: Stac
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SPLIT-1", 3, price=10)
         await new_product(operator, "SPLIT-2", 1, price=7)
-        body = {"productId": "SPLIT-1", "warehouseId": "WH-WEST", "delta": 4, "reason": "found in the other house"}
+        body = {
+            "productId": "SPLIT-1",
+            "warehouseId": "WH-WEST",
+            "delta": 4,
+            "reason": "found in the other house",
+        }
         assert (await operator.post("/api/v1/inventory/adjust", body)).status == 200
         short = await place(ada, {"SPLIT-1": 5, "SPLIT-2": 2}, onShortage="reject")
         assert short.status == 409
@@ -108,4 +130,8 @@ async def test_several_lines_over_both_warehouses_are_all_or_nothing(stack: Stac
         order = (await place(ada, {"SPLIT-1": 5, "SPLIT-2": 1})).json
     assert order["total"]["amountMinor"] == 57
     allocated = {(a["productId"], a["warehouseId"]): a["quantity"] for a in order["reservation"]}
-    assert allocated == {("SPLIT-1", "WH-EAST"): 3, ("SPLIT-1", "WH-WEST"): 2, ("SPLIT-2", "WH-EAST"): 1}
+    assert allocated == {
+        ("SPLIT-1", "WH-EAST"): 3,
+        ("SPLIT-1", "WH-WEST"): 2,
+        ("SPLIT-2", "WH-EAST"): 1,
+    }

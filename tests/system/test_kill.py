@@ -14,7 +14,17 @@ from tests.support.api import Answer, Api
 from tests.support.eventually import eventually
 from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, place, settled
 
-VICTIMS = ["orders", "inventory", "payments", "users", "psp", "worker", "postgres", "valkey", "gateway"]
+VICTIMS = [
+    "orders",
+    "inventory",
+    "payments",
+    "users",
+    "psp",
+    "worker",
+    "postgres",
+    "valkey",
+    "gateway",
+]
 CUSTOMERS_AT_ONCE = 6
 ORDERS_EACH = 12
 _numbers = itertools.count(1)
@@ -39,14 +49,19 @@ async def place_until_answered(api: Api, sku: str, key: str, lines: int) -> Answ
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
-async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(stack: Stack, victim: str) -> None:
+async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(
+    stack: Stack, victim: str
+) -> None:
     run = next(_numbers)
     sku = f"KILL-{run}"
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, sku, 10_000)
 
         async def customer(number: int) -> list[Answer]:
-            return [await place_until_answered(ada, sku, f"kill-{run}-{number}-{n}", 1) for n in range(ORDERS_EACH)]
+            return [
+                await place_until_answered(ada, sku, f"kill-{run}-{number}-{n}", 1)
+                for n in range(ORDERS_EACH)
+            ]
 
         before = stack.pid(victim)
         traffic = [asyncio.create_task(customer(number)) for number in range(CUSTOMERS_AT_ONCE)]
@@ -54,7 +69,9 @@ async def test_nothing_is_lost_or_doubled_when_a_process_is_killed(stack: Stack,
         os.kill(before, signal.SIGKILL)
         answers = [answer for answers in await asyncio.gather(*traffic) for answer in answers]
         acknowledged = {answer.json["id"] for answer in answers}
-        assert len(acknowledged) == CUSTOMERS_AT_ONCE * ORDERS_EACH, "two answers named the same order"
+        assert len(acknowledged) == CUSTOMERS_AT_ONCE * ORDERS_EACH, (
+            "two answers named the same order"
+        )
         await eventually(lambda: _is_back(stack, victim, before), 120)
         await settled(stack)
         orders = await stack.orders_of(sku)
@@ -77,7 +94,9 @@ async def _is_back(stack: Stack, victim: str, before: int) -> bool:
     return bool(identity) and identity["pid"] != before and process["healthy"]
 
 
-async def test_an_order_that_cannot_be_driven_now_is_accepted_and_finished_later(stack: Stack) -> None:
+async def test_an_order_that_cannot_be_driven_now_is_accepted_and_finished_later(
+    stack: Stack,
+) -> None:
     """A paused service sends no answer; the caller gets 202, and the worker finishes the order when
     the service continues.
     """
@@ -111,5 +130,7 @@ async def test_a_payment_without_a_clear_answer_is_charged_once(stack: Stack, me
         order_id = answer.json["id"]
         await settled(stack)
         assert (await ada.get(f"/api/v1/orders/{order_id}")).json["status"] == "confirmed"
-    captures = [c["captures"] for c in (await stack.ledger())["charges"] if order_id in c["reference"]]
+    captures = [
+        c["captures"] for c in (await stack.ledger())["charges"] if order_id in c["reference"]
+    ]
     assert captures == [1]

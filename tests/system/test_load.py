@@ -8,7 +8,16 @@ import sys
 from typing import Any
 
 from tests.support.eventually import eventually
-from tests.support.stack import GRACE, OPERATOR, ROOT, Stack, assert_sound, new_product, place, settled
+from tests.support.stack import (
+    GRACE,
+    OPERATOR,
+    ROOT,
+    Stack,
+    assert_sound,
+    new_product,
+    place,
+    settled,
+)
 
 TROUBLED = """
     SELECT DISTINCT o.id FROM orders o JOIN order_events e ON e.order_id = o.id
@@ -29,7 +38,11 @@ class Load:
         where = () if "--url" in options else ("--data-dir", str(stack.data_dir))
         words = ["-m", "valerix.cli.main", "load", "--json", *where, *options]
         pipe = asyncio.subprocess.PIPE
-        return cls(await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=pipe, stderr=pipe))
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable, *words, cwd=ROOT, stdout=pipe, stderr=pipe
+            )
+        )
 
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
@@ -70,7 +83,17 @@ async def recovered(stack: Stack) -> None:
 
 async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> None:
     await sell(stack, "LOAD-1", 1000)
-    wanted = ("--orders", "60", "--seed", "1", "--rate", "15", "--product", "LOAD-1", "--no-restock")
+    wanted = (
+        "--orders",
+        "60",
+        "--seed",
+        "1",
+        "--rate",
+        "15",
+        "--product",
+        "LOAD-1",
+        "--no-restock",
+    )
     load = await Load.start(stack, *wanted, "--payment", "card_declined=0.1", "--duplicates", "0.5")
     await ordered(stack, "LOAD-1", 10)
     for victim in ("inventory", "inventory-2"):
@@ -80,14 +103,22 @@ async def test_load_lists_exactly_the_orders_that_met_trouble(stack: Stack) -> N
     placed = await ids(stack, "LOAD-1")
     troubled = {str(row["id"]) for row in await stack.rows("orders", TROUBLED, "LOAD-1")}
     listed = {order["orderId"]: order for order in report["affected"]}
-    own_troubles = {id_ for id_, order in listed.items() if order["effects"] == ["late"] or order["sends"] > 1}
+    own_troubles = {
+        id_ for id_, order in listed.items() if order["effects"] == ["late"] or order["sends"] > 1
+    }
     """Data that only the client has."""
     assert (report["ok"], report["orders"], len(placed)) == (True, 60, 60)
     assert set(listed) - own_troubles == troubled - own_troubles
     assert troubled <= set(listed) <= placed
     assert all(order["reasons"] for order in listed.values())
-    declined = {str(order["id"]) for order in await stack.orders_of("LOAD-1") if order["status"] == "failed"}
-    assert {id_ for id_, order in listed.items() if "declined" in order["effects"]} == declined != set()
+    declined = {
+        str(order["id"]) for order in await stack.orders_of("LOAD-1") if order["status"] == "failed"
+    }
+    assert (
+        {id_ for id_, order in listed.items() if "declined" in order["effects"]}
+        == declined
+        != set()
+    )
     retried = {id_ for id_, order in listed.items() if "retried" in order["effects"]}
     assert retried, "inventory was killed, but no request was retried"
     assert report["duplicates"] > 0
@@ -105,12 +136,16 @@ async def test_load_brings_in_stock_unless_told_not_to(stack: Stack) -> None:
     assert {order["status"] for order in refused} == {"failed"}
     filled = await (await Load.start(stack, *wanted)).report()
     assert filled["restocked"] > 0
-    assert "short of stock" not in {effect for order in filled["affected"] for effect in order["effects"]}
+    assert "short of stock" not in {
+        effect for order in filled["affected"] for effect in order["effects"]
+    }
 
 
 async def test_load_ends_when_interrupted_and_still_tells(stack: Stack) -> None:
     await sell(stack, "LOAD-3", 1000)
-    load = await Load.start(stack, "--for", "300", "--rate", "10", "--product", "LOAD-3", "--no-restock")
+    load = await Load.start(
+        stack, "--for", "300", "--rate", "10", "--product", "LOAD-3", "--no-restock"
+    )
     await ordered(stack, "LOAD-3", 5)
     load.interrupt()
     report = await load.report(130)
@@ -121,15 +156,21 @@ async def test_load_ends_when_interrupted_and_still_tells(stack: Stack) -> None:
 async def test_a_customer_loads_with_their_own_orders(stack: Stack) -> None:
     await sell(stack, "LOAD-4", 100)
     async with stack.api(None) as guest:
-        login = await guest.post("/api/v1/users/login", {"email": GRACE, "password": stack.secret("demo")})
+        login = await guest.post(
+            "/api/v1/users/login", {"email": GRACE, "password": stack.secret("demo")}
+        )
     where = ("--url", stack.url, "--token", login.json["accessToken"])
-    report = await (await Load.start(stack, *where, "--orders", "5", "--product", "LOAD-4")).report()
+    report = await (
+        await Load.start(stack, *where, "--orders", "5", "--product", "LOAD-4")
+    ).report()
     assert (report["ok"], report["orders"], report["restocked"]) == (True, 5, 0)
     assert [order["customer_id"] for order in await stack.orders_of("LOAD-4")] == ["CUST-002"] * 5
 
 
 async def test_load_that_cannot_begin_says_why(stack: Stack) -> None:
-    refused = stack.cli("load", "--orders", "1", "--url", stack.url, "--token", "nonsense", check=False)
+    refused = stack.cli(
+        "load", "--orders", "1", "--url", stack.url, "--token", "nonsense", check=False
+    )
     assert refused.returncode == 2, "only one of data directory and address is allowed"
     wrong = stack.cli("load", "--orders", "1", "--payment", "cash=1", check=False)
     assert (wrong.returncode, "cash" in wrong.stderr) == (2, True)

@@ -40,7 +40,9 @@ async def test_mail_reaches_the_customer_also_when_its_sender_dies() -> None:
             mailbox.hangs = False
             (claim,) = await stack.rows("notifications", "SELECT * FROM claims")
             # The test ends the time-out early.
-            await stack.rows("notifications", "UPDATE claims SET lapses_at = now() WHERE id = $1", claim["id"])
+            await stack.rows(
+                "notifications", "UPDATE claims SET lapses_at = now() WHERE id = $1", claim["id"]
+            )
             await eventually(lambda: sent(stack, second), 120)
             assert await stack.rows("notifications", "SELECT * FROM claims") == []
     copies = [mail["Message-ID"] for mail in mailbox.messages if second in mail["Subject"]]

@@ -27,19 +27,29 @@ def model(stack: Stack, request: pytest.FixtureRequest) -> Model:
 
 
 def test_every_answer_is_one_that_a_caller_can_rely_on(model: Model) -> None:
-    assert not model.verdicts.faults, "\n\n".join(f"{what}\n{how}" for what, how in model.verdicts.faults.items())
+    assert not model.verdicts.faults, "\n\n".join(
+        f"{what}\n{how}" for what, how in model.verdicts.faults.items()
+    )
 
 
 def test_every_status_is_described(model: Model) -> None:
-    unlisted = [f"{name} {status}\n{how}" for (name, status), how in model.verdicts.unlisted.items()]
+    unlisted = [
+        f"{name} {status}\n{how}" for (name, status), how in model.verdicts.unlisted.items()
+    ]
     assert not unlisted, "\n\n".join(unlisted)
 
 
 def test_every_operation_is_called_by_every_role_and_succeeds(model: Model) -> None:
-    assert {(each.id, role) for each in model.described for role in ROLES} <= set(model.verdicts.calls)
+    assert {(each.id, role) for each in model.described for role in ROLES} <= set(
+        model.verdicts.calls
+    )
     assert not model.starved()
-    assert not set(REFUSED) & {each.name for each in model.described if model.verdicts.succeeded(each.id)}
-    assert {status for name, status in model.verdicts.statuses if name == "placeOrder"} >= ORDER_ANSWERS
+    assert not set(REFUSED) & {
+        each.name for each in model.described if model.verdicts.succeeded(each.id)
+    }
+    assert {
+        status for name, status in model.verdicts.statuses if name == "placeOrder"
+    } >= ORDER_ANSWERS
 
 
 def test_units_and_money_are_what_the_answers_said(model: Model) -> None:

@@ -23,7 +23,11 @@ async def test_an_operator_moves_an_order_through_the_warehouse(stack: Stack) ->
 
         refused(await ada.call("PUT", path, {"status": "processing"}), 403, "staff_only")
         refused(await move("processing", If_Match='"1"'), 412, "version_conflict")
-        refused(await operator.call("PUT", path, {"status": "processing", "quantity": 1}), 400, "invalid")
+        refused(
+            await operator.call("PUT", path, {"status": "processing", "quantity": 1}),
+            400,
+            "invalid",
+        )
         refused(await move("confirmed"), 400, "invalid")
         moved = await move("processing", If_Match=f'"{order["version"]}"')
         assert (moved.status, moved.json["status"], moved.json["version"]) == (200, "processing", 3)
@@ -32,7 +36,13 @@ async def test_an_operator_moves_an_order_through_the_warehouse(stack: Stack) ->
         assert (await move("completed")).body == moved.body, "a repeated request changes nothing"
         refused(await move("processing"), 409, "illegal_transition")
         events = (await ada.get(f"{path}/events")).json["events"]
-    assert [e["status"] for e in events] == ["pending", "confirmed", "processing", "shipped", "completed"]
+    assert [e["status"] for e in events] == [
+        "pending",
+        "confirmed",
+        "processing",
+        "shipped",
+        "completed",
+    ]
     assert await stack.stock("BYHAND-1") == (7, 0)
 
 
@@ -40,7 +50,9 @@ async def test_what_has_ended_or_is_not_paid_is_not_moved(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "BYHAND-2", 1)
         held = (await place(ada, {"BYHAND-2": 2})).json["order"]["id"]
-        failed = (await place(ada, {"BYHAND-2": 1}, paymentMethod="card_declined")).json["order"]["id"]
+        failed = (await place(ada, {"BYHAND-2": 1}, paymentMethod="card_declined")).json["order"][
+            "id"
+        ]
         for order_id in (held, failed):
             answer = await operator.call("PUT", f"/api/v1/orders/{order_id}", {"status": "shipped"})
             refused(answer, 409, "illegal_transition")
@@ -63,5 +75,7 @@ def test_the_commands_change_an_order(stack: Stack) -> None:
     (version,) = [line.split()[1] for line in shown.splitlines() if line.startswith("version")]
     moved = stack.cli("order", "change", order_id, "--status", "completed", "--version", version)
     assert "completed" in moved.stdout
-    late = stack.cli("order", "change", order_id, "--status", "completed", "--version", version, check=False)
+    late = stack.cli(
+        "order", "change", order_id, "--status", "completed", "--version", version, check=False
+    )
     assert (late.returncode, "version" in late.stderr) == (1, True)

@@ -9,7 +9,16 @@ import pytest
 from tests.support.api import Api
 from tests.support.eventually import eventually
 from tests.support.open_loop import Phase, Shooter, Target
-from tests.support.stack import ADA, OPERATOR, Stack, assert_sound, new_product, own_stack, place, settled
+from tests.support.stack import (
+    ADA,
+    OPERATOR,
+    Stack,
+    assert_sound,
+    new_product,
+    own_stack,
+    place,
+    settled,
+)
 
 CAPACITY = 24
 STOCK = 1_000_000
@@ -23,7 +32,9 @@ def small_stack() -> Iterator[Stack]:
     """Provides a stack whose services admit so few requests that a test can overload it; the
     gateway answers no 429.
     """
-    with own_stack(dwell_seconds="3600", max_in_flight=str(CAPACITY), gateway_capacity="1000000") as started:
+    with own_stack(
+        dwell_seconds="3600", max_in_flight=str(CAPACITY), gateway_capacity="1000000"
+    ) as started:
         yield started
 
 
@@ -81,6 +92,8 @@ async def _overload(stack: Stack, token: str) -> list[Phase]:
 async def _attempts(staff: Api) -> float:
     """Returns the number of requests that reached orders plus the calls that orders repeated."""
     text = (await staff.get("/metrics")).body.decode()
-    arrived = sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(ARRIVED))
+    arrived = sum(
+        float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(ARRIVED)
+    )
     dependencies = (await staff.get("/api/v1/resilience")).json["dependencies"]
     return arrived + sum(int(each["retries"]) for each in dependencies)

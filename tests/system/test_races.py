@@ -26,7 +26,10 @@ async def test_a_flash_sale_sells_exactly_what_there_is(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, "FLASH-1", 40)
         answers = await asyncio.gather(
-            *(place(operator, {"FLASH-1": 1}, customer=f"CUST-00{n % 9 + 1}", onShortage="reject") for n in range(120))
+            *(
+                place(operator, {"FLASH-1": 1}, customer=f"CUST-00{n % 9 + 1}", onShortage="reject")
+                for n in range(120)
+            )
         )
     statuses = [answer.status for answer in answers]
     assert (statuses.count(201), statuses.count(409)) == (40, 80)
@@ -39,7 +42,9 @@ async def test_carts_naming_products_in_opposite_order_never_see_a_deadlock(stac
         for sku in skus:
             await new_product(operator, sku, 10_000)
         there, back = dict.fromkeys(skus, 1), dict.fromkeys(reversed(skus), 1)
-        answers = await asyncio.gather(*(place(operator, there if n % 2 else back) for n in range(200)))
+        answers = await asyncio.gather(
+            *(place(operator, there if n % 2 else back) for n in range(200))
+        )
     assert {answer.status for answer in answers} == {201}
     assert [await stack.stock(sku) for sku in skus] == [(10_000, 200)] * 4
     await settled(stack)

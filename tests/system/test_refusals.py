@@ -23,11 +23,20 @@ BAD: dict[str, tuple[dict[str, Any], set[str]]] = {
     "quantity 101": ({**GOOD, "quantity": 101}, {"/quantity"}),
     "quantity as text": ({**GOOD, "quantity": "2"}, {"/quantity"}),
     "bad second line": (
-        {"customerId": "CUST-001", "items": [{"productId": "A", "quantity": 1}, {"productId": "B", "quantity": 0}]},
+        {
+            "customerId": "CUST-001",
+            "items": [{"productId": "A", "quantity": 1}, {"productId": "B", "quantity": 0}],
+        },
         {"/items/1/quantity"},
     ),
-    "101 lines": ({"customerId": "CUST-001", "items": [{"productId": "A", "quantity": 1}] * 101}, {"/items"}),
-    "both forms": ({**GOOD, "items": [{"productId": "A", "quantity": 1}]}, {"/productId", "/quantity"}),
+    "101 lines": (
+        {"customerId": "CUST-001", "items": [{"productId": "A", "quantity": 1}] * 101},
+        {"/items"},
+    ),
+    "both forms": (
+        {**GOOD, "items": [{"productId": "A", "quantity": 1}]},
+        {"/productId", "/quantity"},
+    ),
     "unknown field": ({**GOOD, "quantitiy": 2}, {"/quantitiy"}),
     "unknown payment method": ({**GOOD, "paymentMethod": "gold"}, {"/paymentMethod"}),
     "unknown shortage wish": ({**GOOD, "onShortage": "wait"}, {"/onShortage"}),
@@ -43,7 +52,9 @@ def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("case", BAD)
-async def test_a_bad_body_is_refused_with_a_pointer_for_each_fault_and_writes_nothing(stack: Stack, case: str) -> None:
+async def test_a_bad_body_is_refused_with_a_pointer_for_each_fault_and_writes_nothing(
+    stack: Stack, case: str
+) -> None:
     body, pointers = BAD[case]
     before = await stack.counts()
     async with stack.api(ADA) as ada:
@@ -62,7 +73,9 @@ async def test_the_methods_of_a_path_are_told_through_the_gateway(stack: Stack) 
         problem(refused, 405, "method_not_allowed")
         assert refused.headers["allow"] == allow
         read, head = await ada.get(path), await ada.call("HEAD", path)
-        tag = read.headers["etag"].removeprefix("W/")  # a gateway that compresses marks the tag as weak
+        tag = read.headers["etag"].removeprefix(
+            "W/"
+        )  # a gateway that compresses marks the tag as weak
         assert (head.status, head.body, head.headers["etag"]) == (200, b"", tag)
         known = await ada.call("GET", path, if_none_match=read.headers["etag"])
         assert (known.status, known.body) == (304, b"")
@@ -72,14 +85,24 @@ async def test_what_never_becomes_an_order_writes_nothing(stack: Stack) -> None:
     before = await stack.counts()
     good = json.dumps(GOOD).encode()
     async with stack.api(ADA) as ada, stack.api(None) as guest, stack.api(GRACE) as grace:
-        for malformed in (b"", b"{", b"[1,", b'{"customerId": "CUST-001",}', b"\xff\xfe", b"null", b"[]"):
+        for malformed in (
+            b"",
+            b"{",
+            b"[1,",
+            b'{"customerId": "CUST-001",}',
+            b"\xff\xfe",
+            b"null",
+            b"[]",
+        ):
             problem(await ada.post("/api/v1/orders", malformed), 400, "invalid")
         problem(await ada.post("/api/v1/orders", b'"' + b"x" * 70_000 + b'"'), 413, "too_large")
         plain = await ada.call("POST", "/api/v1/orders", good, Content_Type="text/plain")
         problem(plain, 415, "unsupported_media_type")
         problem(await ada.post("/api/v1/orders", good, Idempotency_Key="x" * 256), 400, "invalid")
         problem(await guest.post("/api/v1/orders", good), 401, "unauthenticated")
-        problem(await guest.post("/api/v1/orders", good, token="not.a.token"), 401, "unauthenticated")
+        problem(
+            await guest.post("/api/v1/orders", good, token="not.a.token"), 401, "unauthenticated"
+        )
         problem(await grace.post("/api/v1/orders", good), 403, "not_your_customer")
         problem(await ada.call("PATCH", "/api/v1/orders", good), 405, "method_not_allowed")
     assert await stack.counts() == before
@@ -105,17 +128,27 @@ async def _cancels(api: Api, order_id: str) -> bool:
     return True
 
 
-async def _failed_order(stack: Stack, answer: Answer, status: int, code: str, *, charged: bool) -> None:
+async def _failed_order(
+    stack: Stack, answer: Answer, status: int, code: str, *, charged: bool
+) -> None:
     """Asserts that the answer carries the order, and that only the order and its history remain: no
     stock, no money.
     """
     order = problem(answer, status, code)["order"]
-    assert (order["status"], order["errorCode"], order["inventoryUpdated"]) == ("failed", code, False)
+    assert (order["status"], order["errorCode"], order["inventoryUpdated"]) == (
+        "failed",
+        code,
+        False,
+    )
     live = await stack.rows(
-        "inventory", "SELECT 1 FROM reservations WHERE order_id::text = $1 AND state <> 'released'", order["id"]
+        "inventory",
+        "SELECT 1 FROM reservations WHERE order_id::text = $1 AND state <> 'released'",
+        order["id"],
     )
     assert not live
-    payments = await stack.rows("payments", "SELECT status FROM payments WHERE order_id::text = $1", order["id"])
+    payments = await stack.rows(
+        "payments", "SELECT status FROM payments WHERE order_id::text = $1", order["id"]
+    )
     assert [row["status"] for row in payments] == (["declined"] if charged else [])
 
 
@@ -143,16 +176,27 @@ async def test_shortage_is_held_backordered_or_rejected_as_the_order_wished(stac
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "SHORT-1", 3)
         orders: list[str] = []
-        for on_shortage, status in (("hold", "pending"), ("backorder", "pending"), ("reject", "failed")):
-            answer = await place(ada, {"SHORT-1": 4}, onShortage=on_shortage, key=f"short-{on_shortage}")
+        for on_shortage, status in (
+            ("hold", "pending"),
+            ("backorder", "pending"),
+            ("reject", "failed"),
+        ):
+            answer = await place(
+                ada, {"SHORT-1": 4}, onShortage=on_shortage, key=f"short-{on_shortage}"
+            )
             document = problem(answer, 409, "insufficient_stock")
-            assert (document["order"]["status"], document["order"]["errorMessage"]) == (status, "Insufficient stock")
+            assert (document["order"]["status"], document["order"]["errorMessage"]) == (
+                status,
+                "Insufficient stock",
+            )
             assert (
                 await place(ada, {"SHORT-1": 4}, onShortage=on_shortage, key=f"short-{on_shortage}")
             ).body == answer.body
             orders.append(document["order"]["id"])
         assert await stack.stock("SHORT-1") == (3, 3)  # set aside for the backorder
-        assert not await stack.rows("payments", "SELECT 1 FROM payments WHERE order_id::text = ANY($1)", orders)
+        assert not await stack.rows(
+            "payments", "SELECT 1 FROM payments WHERE order_id::text = ANY($1)", orders
+        )
         for held in orders[:2]:
             await eventually(partial(_cancels, ada, held))
         assert await stack.stock("SHORT-1") == (3, 0)
@@ -166,11 +210,20 @@ async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -
         problem(await ada.post(paths[0] + "/retry", None), 409, "insufficient_stock")
         changed = await ada.call("PUT", paths[0], {"quantity": 2}, If_Match='"3"')
         assert (changed.status, changed.json["items"][0]["quantity"]) == (200, 2)
-        problem(await ada.call("PUT", paths[0], {"quantity": 1}, If_Match='"3"'), 412, "version_conflict")
+        problem(
+            await ada.call("PUT", paths[0], {"quantity": 1}, If_Match='"3"'),
+            412,
+            "version_conflict",
+        )
         confirmed = await ada.post(paths[0] + "/retry", None)
         assert (confirmed.status, confirmed.json["status"]) == (200, "confirmed")
         problem(await ada.post(paths[0] + "/retry", None), 409, "not_retriable")
-        restock = {"productId": "HELD-1", "warehouseId": "WH-EAST", "delta": 5, "reason": "delivery"}
+        restock = {
+            "productId": "HELD-1",
+            "warehouseId": "WH-EAST",
+            "delta": 5,
+            "reason": "delivery",
+        }
         assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
         assert (await ada.post(paths[1] + "/retry", None)).json["status"] == "confirmed"
         assert (await ada.call("DELETE", paths[2])).json["status"] == "cancelled"
@@ -180,12 +233,22 @@ async def test_a_held_order_can_be_retried_changed_and_cancelled(stack: Stack) -
 async def test_a_held_order_is_quoted_and_costs_no_more(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "QUOTE-1", 1)
-        ten, total = {"amountMinor": 1000, "currency": "USD"}, {"amountMinor": 2000, "currency": "USD"}
+        ten, total = (
+            {"amountMinor": 1000, "currency": "USD"},
+            {"amountMinor": 2000, "currency": "USD"},
+        )
         held = [(await place(ada, {"QUOTE-1": 2})).json["order"] for _ in range(2)]
-        assert [(order["total"], order["items"][0]["unitPrice"]) for order in held] == [(total, ten)] * 2
+        assert [(order["total"], order["items"][0]["unitPrice"]) for order in held] == [
+            (total, ten)
+        ] * 2
         assert (held[0]["productId"], held[0]["quantity"]) == ("QUOTE-1", 2)
         await _priced(operator, "QUOTE-1", {"amountMinor": 99_900, "currency": "USD"})
-        restock = {"productId": "QUOTE-1", "warehouseId": "WH-EAST", "delta": 9, "reason": "delivery"}
+        restock = {
+            "productId": "QUOTE-1",
+            "warehouseId": "WH-EAST",
+            "delta": 9,
+            "reason": "delivery",
+        }
         assert (await operator.post("/api/v1/inventory/adjust", restock)).status == 200
         answer = await ada.post(f"/api/v1/orders/{held[0]['id']}/retry", None)
         assert (answer.status, answer.json["total"]) == (200, total)
@@ -194,23 +257,35 @@ async def test_a_held_order_is_quoted_and_costs_no_more(stack: Stack) -> None:
         problem(await place(ada, {"QUOTE-1": 1}, expectedTotal=total), 409, "total_differs")
         expected = {"amountMinor": 99_900, "currency": "EUR"}
         assert (await place(ada, {"QUOTE-1": 1}, expectedTotal=expected)).status == 201
-        charged = await stack.rows("payments", "SELECT status FROM payments WHERE order_id::text = $1", held[1]["id"])
+        charged = await stack.rows(
+            "payments", "SELECT status FROM payments WHERE order_id::text = $1", held[1]["id"]
+        )
     assert [row["status"] for row in charged] == ["voided"]
     assert await stack.stock("QUOTE-1") == (10, 3)
 
 
-async def test_one_unit_is_ordered_by_number_or_name_for_what_it_is_expected_to_cost(stack: Stack) -> None:
+async def test_one_unit_is_ordered_by_number_or_name_for_what_it_is_expected_to_cost(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "NAMED-1", 5, price=1250)
         for product in ("NAMED-1", "Test NAMED-1"):
             body = {"customerId": "CUST-001", "product": product, "amount": 12.5}
             answer = await ada.post("/api/v1/orders", body, Idempotency_Key=product)
-            assert (answer.status, answer.json["productId"], answer.json["quantity"]) == (201, "NAMED-1", 1)
-            assert (await ada.post("/api/v1/orders", body, Idempotency_Key=product)).body == answer.body
+            assert (answer.status, answer.json["productId"], answer.json["quantity"]) == (
+                201,
+                "NAMED-1",
+                1,
+            )
+            assert (
+                await ada.post("/api/v1/orders", body, Idempotency_Key=product)
+            ).body == answer.body
         seed = {"customerId": "CUST-001", "product": "NAMED-1"}
         problem(await ada.post("/api/v1/orders", seed | {"amount": 12}), 409, "total_differs")
         problem(await ada.post("/api/v1/orders", seed | {"amount": 12.501}), 400, "invalid")
-        problem(await ada.post("/api/v1/orders", seed | {"product": "named-1"}), 422, "unknown_product")
+        problem(
+            await ada.post("/api/v1/orders", seed | {"product": "named-1"}), 422, "unknown_product"
+        )
         assert (await ada.post("/api/v1/orders", seed)).status == 201
     assert await stack.stock("NAMED-1") == (5, 3)
 
@@ -225,11 +300,21 @@ async def test_an_edit_to_what_is_not_sold_changes_nothing(stack: Stack) -> None
         await new_product(operator, "EDIT-1", 1)
         path = f"/api/v1/orders/{(await place(ada, {'EDIT-1': 2})).json['order']['id']}"
         before = (await ada.get(path)).json
-        unknown = {"items": [{"productId": "EDIT-1", "quantity": 1}, {"productId": "NO-SUCH", "quantity": 1}]}
-        assert "NO-SUCH" in problem(await ada.call("PUT", path, unknown), 422, "unknown_product")["detail"]
+        unknown = {
+            "items": [
+                {"productId": "EDIT-1", "quantity": 1},
+                {"productId": "NO-SUCH", "quantity": 1},
+            ]
+        }
+        assert (
+            "NO-SUCH"
+            in problem(await ada.call("PUT", path, unknown), 422, "unknown_product")["detail"]
+        )
         other = {"quantity": 1, "expectedTotal": {"amountMinor": 1, "currency": "USD"}}
         problem(await ada.call("PUT", path, other), 409, "total_differs")
-        problem(await ada.call("PUT", path, {"expectedTotal": other["expectedTotal"]}), 400, "invalid")
+        problem(
+            await ada.call("PUT", path, {"expectedTotal": other["expectedTotal"]}), 400, "invalid"
+        )
         assert (await ada.get(path)).json == before
         assert (await ada.call("DELETE", path)).json["status"] == "cancelled"
 
@@ -264,7 +349,9 @@ async def test_another_customers_order_is_not_there(stack: Stack) -> None:
         ):
             problem(answer, 404, "order_not_found")
         assert (await grace.get(f"/api/v1/payments/order/{order['id']}")).status == 404
-        assert order["id"] not in [one["id"] for one in (await grace.get("/api/v1/orders?limit=200")).json["items"]]
+        assert order["id"] not in [
+            one["id"] for one in (await grace.get("/api/v1/orders?limit=200")).json["items"]
+        ]
         assert (await grace.get("/api/v1/orders?customerId=CUST-001")).json["items"] == []
         assert (await operator.get(path)).status == 200
     assert await stack.counts() == before
@@ -292,7 +379,14 @@ async def test_customers_cannot_do_what_is_the_staffs(stack: Stack) -> None:
 
 async def test_what_is_internal_is_not_routed(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
-        for path in ("/metrics", "/internal/v1/stock/reserve", "/api/v1/internal", "/ready", "/health/deep", "/schema"):
+        for path in (
+            "/metrics",
+            "/internal/v1/stock/reserve",
+            "/api/v1/internal",
+            "/ready",
+            "/health/deep",
+            "/schema",
+        ):
             for method in ("GET", "POST"):
                 assert (await operator.call(method, path)).status == 404, path
 
@@ -300,7 +394,9 @@ async def test_what_is_internal_is_not_routed(stack: Stack) -> None:
 async def test_lists_filter_and_page(stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
         await new_product(operator, "PAGE-1", 100)
-        placed = [(await place(operator, {"PAGE-1": 1}, customer="CUST-005")).json["id"] for _ in range(5)]
+        placed = [
+            (await place(operator, {"PAGE-1": 1}, customer="CUST-005")).json["id"] for _ in range(5)
+        ]
 
         async def ids(query: str, api: Api = operator) -> list[str]:
             answer = await api.get(f"/api/v1/orders?{query}")
@@ -316,14 +412,27 @@ async def test_lists_filter_and_page(stack: Stack) -> None:
         page = (await operator.get("/api/v1/orders?productId=PAGE-1&limit=2")).json
         seen = [order["id"] for order in page["items"]]
         while page["nextCursor"]:
-            page = (await operator.get(f"/api/v1/orders?productId=PAGE-1&limit=2&cursor={page['nextCursor']}")).json
+            page = (
+                await operator.get(
+                    f"/api/v1/orders?productId=PAGE-1&limit=2&cursor={page['nextCursor']}"
+                )
+            ).json
             seen += [order["id"] for order in page["items"]]
         assert seen == placed[::-1]
-        for bad in ("limit=0", "limit=201", "status=gone", "sort=price", "cursor=%21", "from=yesterday"):
+        for bad in (
+            "limit=0",
+            "limit=201",
+            "status=gone",
+            "sort=price",
+            "cursor=%21",
+            "from=yesterday",
+        ):
             problem(await operator.get(f"/api/v1/orders?{bad}"), 400, "invalid")
 
 
-async def test_an_order_by_name_is_repeated_after_its_product_was_taken_out_of_sale(stack: Stack) -> None:
+async def test_an_order_by_name_is_repeated_after_its_product_was_taken_out_of_sale(
+    stack: Stack,
+) -> None:
     async with stack.api(OPERATOR) as operator, stack.api(ADA) as ada:
         await new_product(operator, "GONE-1", 5)
         body = {"customerId": "CUST-001", "product": "GONE-1"}
@@ -332,6 +441,10 @@ async def test_an_order_by_name_is_repeated_after_its_product_was_taken_out_of_s
         assert (await operator.call("DELETE", "/api/v1/products/GONE-1")).status == 204
         repeated = await ada.post("/api/v1/orders", body, Idempotency_Key="gone-1")
         assert (repeated.status, repeated.body) == (200, first.body)
-        other = await ada.post("/api/v1/orders", body | {"onShortage": "reject"}, Idempotency_Key="gone-1")
+        other = await ada.post(
+            "/api/v1/orders", body | {"onShortage": "reject"}, Idempotency_Key="gone-1"
+        )
         problem(other, 422, "idempotency_key_reused")
-        problem(await ada.post("/api/v1/orders", body, Idempotency_Key="gone-2"), 422, "unknown_product")
+        problem(
+            await ada.post("/api/v1/orders", body, Idempotency_Key="gone-2"), 422, "unknown_product"
+        )

@@ -5,10 +5,17 @@ from tests.support.cookies import Browser
 from tests.support.eventually import eventually
 from tests.support.stack import ADA, OPERATOR, Stack, new_product
 
-READABLE = ("/api/v1/orders", "/api/v1/notifications", "/api/v1/users/me", "/api/v1/customers/CUST-001")
+READABLE = (
+    "/api/v1/orders",
+    "/api/v1/notifications",
+    "/api/v1/users/me",
+    "/api/v1/customers/CUST-001",
+)
 
 
-async def test_a_browser_orders_by_cookie_and_is_out_everywhere_once_it_signs_out(stack: Stack) -> None:
+async def test_a_browser_orders_by_cookie_and_is_out_everywhere_once_it_signs_out(
+    stack: Stack,
+) -> None:
     order = {"customerId": "CUST-001", "productId": "COOKIE-1", "quantity": 1}
     async with stack.api(OPERATOR) as operator, Api.open(stack.url) as api:
         await new_product(operator, "COOKIE-1", 10)
@@ -17,7 +24,9 @@ async def test_a_browser_orders_by_cookie_and_is_out_everywhere_once_it_signs_ou
         assert (refused.status, refused.json["code"]) == (403, "csrf_token_missing")
         placed = await browser.call("POST", "/api/v1/orders", order, **browser.csrf)
         assert placed.status == 201
-        assert (await browser.call("DELETE", f"/api/v1/orders/{placed.json['id']}", **browser.csrf)).status == 200
+        assert (
+            await browser.call("DELETE", f"/api/v1/orders/{placed.json['id']}", **browser.csrf)
+        ).status == 200
         assert {(await browser.call("GET", path)).status for path in READABLE} == {200}
 
         held = dict(browser.jar)

@@ -21,10 +21,14 @@ async def responses(staff: Api) -> dict[str, Any]:
 
 async def gauge(staff: Api) -> float:
     text = (await staff.get("/metrics")).body.decode()
-    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(GAUGE + " "))
+    return next(
+        float(line.split()[1]) for line in text.splitlines() if line.startswith(GAUGE + " ")
+    )
 
 
-async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns(stack: Stack) -> None:
+async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns(
+    stack: Stack,
+) -> None:
     async with (
         stack.at_service_port("orders", ADA) as ada,
         stack.at_service_port("orders", OPERATOR) as staff,
@@ -35,9 +39,17 @@ async def test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_ret
             return (await responses(staff))["averageSeconds"] is None
 
         await eventually(nobody_waited, 90)
-        assert await gauge(staff) != await gauge(staff), "the value is NaN while there is nothing to average"
+        assert await gauge(staff) != await gauge(staff), (
+            "the value is NaN while there is nothing to average"
+        )
 
-        gremlin = {"kind": "gremlin", "every": 1, "delayMs": DELAY_MS, "path": "/api/v1/orders", "durationSeconds": 60}
+        gremlin = {
+            "kind": "gremlin",
+            "every": 1,
+            "delayMs": DELAY_MS,
+            "path": "/api/v1/orders",
+            "durationSeconds": 60,
+        }
         answer = await admin.call("PUT", "/api/v1/chaos", gremlin)
         assert answer.status == 200, answer.body
         try:

@@ -20,7 +20,9 @@ VICTIMS = ("inventory", "orders", "worker", "inventory-2", "orders-2", "payments
 RESTOCKS_PER_KILL = 4
 
 
-async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acceptance(stack: Stack) -> None:
+async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acceptance(
+    stack: Stack,
+) -> None:
     mixed = random.Random(50)  # noqa: S311 - not secret
     sku, sizes = "FAIR-1", [mixed.randint(1, 7) for _ in range(WAITING)]
     victims, killed = cycle(VICTIMS), 0
@@ -45,14 +47,20 @@ async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acce
                 newcomer.cancel()
 
         async def statuses() -> set[OrderStatus]:
-            rows = await stack.rows("orders", "SELECT status FROM orders WHERE id::text = ANY($1)", ids)
+            rows = await stack.rows(
+                "orders", "SELECT status FROM orders WHERE id::text = ANY($1)", ids
+            )
             return {OrderStatus(row["status"]) for row in rows}
 
         await eventually_equal(statuses, {OrderStatus.CONFIRMED}, 120)
     assert killed > len(VICTIMS)
-    ages = {order_id: place for place, order_id in enumerate(sorted(ids))}  # their ids begin with the time
+    ages = {
+        order_id: place for place, order_id in enumerate(sorted(ids))
+    }  # their ids begin with the time
     ledger = await stack.rows(
-        "inventory", "SELECT order_id FROM movements WHERE sku = $1 AND kind = 'set_aside' ORDER BY seq", sku
+        "inventory",
+        "SELECT order_id FROM movements WHERE sku = $1 AND kind = 'set_aside' ORDER BY seq",
+        sku,
     )
     handed_out = [ages[row["order_id"]] for row in ledger]
     assert handed_out == sorted(handed_out), "a younger order was served first"
@@ -74,7 +82,9 @@ async def test_an_order_that_is_held_goes_on_when_staff_reserves_for_it(stack: S
         items = [{"productId": "BY-HAND-1", "quantity": 2}]
         order_id = (await place(ada, {"BY-HAND-1": 2})).json["order"]["id"]
         await restock(operator, "BY-HAND-1", 5, "by-hand")
-        reserved = await operator.post("/api/v1/inventory/reserve", {"orderId": order_id, "items": items})
+        reserved = await operator.post(
+            "/api/v1/inventory/reserve", {"orderId": order_id, "items": items}
+        )
         assert reserved.status == 200, reserved.body
 
         async def status() -> OrderStatus:
@@ -97,7 +107,13 @@ async def refused(ada: Api, sku: str) -> None:
 
 
 async def restock(operator: Api, sku: str, units: int, key: str) -> None:
-    delivery = {"productId": sku, "warehouseId": "WH-EAST", "delta": units, "reason": "delivery", "idempotencyKey": key}
+    delivery = {
+        "productId": sku,
+        "warehouseId": "WH-EAST",
+        "delta": units,
+        "reason": "delivery",
+        "idempotencyKey": key,
+    }
 
     async def done() -> bool:
         try:
@@ -122,7 +138,10 @@ async def test_a_backorder_that_is_edited_gets_what_it_wants_now(stack: Stack) -
         assert changed.status == 200, changed.body
 
         async def statuses() -> list[OrderStatus]:
-            return [OrderStatus((await ada.get(f"/api/v1/orders/{one}")).json["status"]) for one in (first, second)]
+            return [
+                OrderStatus((await ada.get(f"/api/v1/orders/{one}")).json["status"])
+                for one in (first, second)
+            ]
 
         await eventually_equal(statuses, [OrderStatus.CONFIRMED] * 2)
         assert await stack.stock("EDIT-1") == (2, 2)

@@ -42,7 +42,9 @@ KILLED: Final = (
     "orders.finished",
 )
 """Points between two steps of placing an order."""
-CAUSE: Final = "ALTER TABLE customers_seen ADD CONSTRAINT cause CHECK (customer_id <> 'CUST-008') NOT VALID"
+CAUSE: Final = (
+    "ALTER TABLE customers_seen ADD CONSTRAINT cause CHECK (customer_id <> 'CUST-008') NOT VALID"
+)
 MENDED: Final = "ALTER TABLE customers_seen DROP CONSTRAINT cause"
 
 
@@ -57,22 +59,42 @@ class Recorder:
         """Order ids by the name of the request."""
 
     async def ask(
-        self, name: str, email: str, method: str, path: str, body: object, *, key: bool = True, end: str | None = None
+        self,
+        name: str,
+        email: str,
+        method: str,
+        path: str,
+        body: object,
+        *,
+        key: bool = True,
+        end: str | None = None,
     ) -> Answer:
         """Status 0: no answer. `key`: send `name` as Idempotency-Key; `end`: the order's last
         state.
         """
         headers = {"Idempotency-Key": name} if key else {}
-        asked = {"name": name, "email": email, "method": method, "path": path, "headers": headers, "body": body}
+        asked = {
+            "name": name,
+            "email": email,
+            "method": method,
+            "path": path,
+            "headers": headers,
+            "body": body,
+        }
         answer = await self._send(asked)
         self._answers[name] = answer
         self.requests.append(asked | {"status": answer.status, "end": end})
         return answer
 
-    async def order(self, name: str, sku: str = PLENTY, quantity: int = 1, *, end: str, **more: Any) -> str:
+    async def order(
+        self, name: str, sku: str = PLENTY, quantity: int = 1, *, end: str, **more: Any
+    ) -> str:
         """Places an order; returns its id, empty if there was no answer."""
         email = more.pop("email", ADA)
-        body = {"customerId": NUMBERS.get(email), "items": [{"productId": sku, "quantity": quantity}]} | more
+        body = {
+            "customerId": NUMBERS.get(email),
+            "items": [{"productId": sku, "quantity": quantity}],
+        } | more
         answer = await self.ask(name, email, "POST", ORDERS, body, end=end)
         document = answer.json if answer.status else {}
         self.ids[name] = document.get("id") or document.get("order", {}).get("id", "")
@@ -101,7 +123,9 @@ class Recorder:
     async def _send(self, asked: dict[str, Any]) -> Answer:
         async with self.stack.api(asked["email"]) as api:
             try:
-                answer = await api.call(asked["method"], asked["path"], asked["body"], **asked["headers"])
+                answer = await api.call(
+                    asked["method"], asked["path"], asked["body"], **asked["headers"]
+                )
             except RequestError:
                 return Answer(0, {}, b"")
         lost = answer.status >= 500 and "problem" not in answer.headers.get("content-type", "")
@@ -110,10 +134,17 @@ class Recorder:
     # --- faults
 
     async def inject(self, service: str, kind: str, **fault: Any) -> None:
-        await self.act(ADMIN, "PUT", f"/api/v1/chaos/{service}", {"kind": kind, "durationSeconds": 3600} | fault)
+        await self.act(
+            ADMIN,
+            "PUT",
+            f"/api/v1/chaos/{service}",
+            {"kind": kind, "durationSeconds": 3600} | fault,
+        )
 
     async def hang(self, service: str, point: str, times: int = 1) -> None:
-        await self.inject(service, "failpoint", point=point, action="hang", delayMs=FOREVER, times=times)
+        await self.inject(
+            service, "failpoint", point=point, action="hang", delayMs=FOREVER, times=times
+        )
 
     async def struck(self, service: str) -> None:
         """Waits until the latest fault of a service has struck."""
@@ -122,7 +153,10 @@ class Recorder:
             async with self.stack.api(ADMIN) as admin:
                 answer = await admin.get(f"/api/v1/chaos/{service}")
             register = answer.json if answer.status == 200 else {}
-            return any(fault["strikes"] for fault in (register.get("active") or register.get("history", []))[:1])
+            return any(
+                fault["strikes"]
+                for fault in (register.get("active") or register.get("history", []))[:1]
+            )
 
         await eventually(strikes)
 
@@ -145,7 +179,9 @@ class Recorder:
 
         async def successor() -> bool:
             found = self.stack.state["processes"][process]
-            return bool(found["identity"]) and found["identity"]["pid"] != before and found["healthy"]
+            return (
+                bool(found["identity"]) and found["identity"]["pid"] != before and found["healthy"]
+            )
 
         await eventually(successor)
         async with self.stack.api() as api:  # the gateway routes to it again, too
@@ -168,13 +204,23 @@ async def finished_work(recorder: Recorder) -> None:
         await new_product(operator, FREE, 10, price=0)
     received = {"productId": PLENTY, "warehouseId": "WH-EAST", "delta": 50, "reason": "received"}
     await ask(
-        "adjusted", OPERATOR, "POST", "/api/v1/inventory/adjust", received | {"idempotencyKey": "adjusted"}, key=False
+        "adjusted",
+        OPERATOR,
+        "POST",
+        "/api/v1/inventory/adjust",
+        received | {"idempotencyKey": "adjusted"},
+        key=False,
     )
     taken = {"productId": PLENTY, "quantity": -3, "idempotencyKey": "taken"}
     await ask("taken", OPERATOR, "POST", "/api/v1/inventory/update", taken, key=False)
 
     lines = [{"productId": PLENTY, "quantity": 2}, {"productId": "PROD-007", "quantity": 1}]
-    address = {"name": "Ada Lovelace", "street": "12 St James's Square", "city": "London", "country": "GB"}
+    address = {
+        "name": "Ada Lovelace",
+        "street": "12 St James's Square",
+        "city": "London",
+        "country": "GB",
+    }
     await order("confirmed", end="completed", items=lines, shippingAddress=address)
     await order("of another customer", end="completed", email=GRACE)
     await order("free", FREE, end="completed")
@@ -185,18 +231,34 @@ async def finished_work(recorder: Recorder) -> None:
     await order("held", FEW, 4, end="cancelled", onShortage="hold")
     await order("backorder", FEW, 3, end="completed", onShortage="backorder")
     await recorder.act(ADA, "DELETE", f"{ORDERS}/{await order('cancelled', end='cancelled')}")
-    for name, status in (("told twice", "processing"), ("packed", "processing"), ("shipped", "shipped")):
+    for name, status in (
+        ("told twice", "processing"),
+        ("packed", "processing"),
+        ("shipped", "shipped"),
+    ):
         path = f"{ORDERS}/{await order(name, end='completed')}"
         await recorder.act(OPERATOR, "PUT", path, {"status": status})
     path = f"{ORDERS}/{await order('completed', end='completed')}"
     await recorder.act(OPERATOR, "PUT", path, {"status": "completed"})
-    payment = (await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{path.rpartition('/')[2]}")).json
+    payment = (
+        await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{path.rpartition('/')[2]}")
+    ).json
     refund = {"amountMinor": 250, "reason": "scratched"}
-    await ask("refunded in part", OPERATOR, "POST", f"/api/v1/payments/{payment['id']}/refund", refund)
+    await ask(
+        "refunded in part", OPERATOR, "POST", f"/api/v1/payments/{payment['id']}/refund", refund
+    )
 
     charge = {name: payment[name] for name in ("orderId", "customerId", "method", "amount")}
-    charged = await ask("charged again by hand", OPERATOR, "POST", "/api/v1/payments", charge, key=False)
-    await ask("refunded", OPERATOR, "POST", f"/api/v1/payments/{charged.json['id']}/refund", {"reason": "by hand"})
+    charged = await ask(
+        "charged again by hand", OPERATOR, "POST", "/api/v1/payments", charge, key=False
+    )
+    await ask(
+        "refunded",
+        OPERATOR,
+        "POST",
+        f"/api/v1/payments/{charged.json['id']}/refund",
+        {"reason": "by hand"},
+    )
     text = {"customerId": "CUST-002", "channel": "sms", "body": "Your parcel is at the desk"}
     await ask("text message", OPERATOR, "POST", "/api/v1/notifications/send", text)
     await quiet(stack)
@@ -210,7 +272,9 @@ async def people(recorder: Recorder) -> dict[str, Any]:
         someone = {"email": "edsger@demo.valerix.example", "password": stack.secret("demo")}
         sign_in = [await guest.post("/api/v1/users/login", someone) for _ in range(2)]
         await Browser(guest).sign_in(GRACE, stack.secret("demo"))
-        refreshed = await guest.post("/api/v1/users/refresh", {"refreshToken": sign_in[0].json["refreshToken"]})
+        refreshed = await guest.post(
+            "/api/v1/users/refresh", {"refreshToken": sign_in[0].json["refreshToken"]}
+        )
         assert refreshed.status == 200
         await guest.call("POST", "/api/v1/users/logout", token=sign_in[1].json["accessToken"])
         await _register(guest, "first", stack.secret("demo"))
@@ -232,7 +296,11 @@ async def people(recorder: Recorder) -> dict[str, Any]:
 
 
 async def _register(guest: Api, name: str, password: str) -> None:
-    body = {"name": f"The {name} to register", "email": f"{name}@demo.valerix.example", "password": password}
+    body = {
+        "name": f"The {name} to register",
+        "email": f"{name}@demo.valerix.example",
+        "password": password,
+    }
     answer = await guest.post("/api/v1/users/register", body)
     assert answer.status == 201, answer.body
 
@@ -252,10 +320,16 @@ async def told_twice(recorder: Recorder, mailbox: Mailbox) -> None:
         await _register(guest, "second", stack.secret("demo"))
     sent = recorder.ids["told twice"]
     await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{sent}", {"status": "shipped"})
-    await until(lambda: any(sent in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages))
+    await until(
+        lambda: any(
+            sent in mail["Subject"] and "on its way" in mail["Subject"] for mail in mailbox.messages
+        )
+    )
 
     async def known() -> list[dict[str, Any]]:
-        return await stack.rows("notifications", "SELECT 1 FROM contacts WHERE email LIKE 'second@%'")
+        return await stack.rows(
+            "notifications", "SELECT 1 FROM contacts WHERE email LIKE 'second@%'"
+        )
 
     await eventually(known)
 
@@ -275,7 +349,8 @@ async def interrupted(recorder: Recorder) -> None:
     """Leaves orders with a worker or service that died holding them; the worker stays dead."""
     order = recorder.order
     standing = {
-        name: await order(f"{name} at", end=end) for name, end in (("cancel", "cancelled"), ("ship", "completed"))
+        name: await order(f"{name} at", end=end)
+        for name, end in (("cancel", "cancelled"), ("ship", "completed"))
     }
     for service in ("orders", "worker"):
         await recorder.inject(service, "cut", dependency="payments")
@@ -288,7 +363,10 @@ async def interrupted(recorder: Recorder) -> None:
         async with recorder.killed_at("orders", point):
             await order(f"dead at {point}", end="completed")
     for name, method, body in (("cancel", "DELETE", None), ("ship", "PUT", {"status": "shipped"})):
-        async with recorder.killed_at("orders", "orders.claimed.confirmed"), recorder.stack.api(OPERATOR) as operator:
+        async with (
+            recorder.killed_at("orders", "orders.claimed.confirmed"),
+            recorder.stack.api(OPERATOR) as operator,
+        ):
             try:
                 await operator.call(method, f"{ORDERS}/{standing[name]}", body)
             except RequestError:
@@ -299,29 +377,47 @@ async def unavailable(recorder: Recorder) -> None:
     """Makes the provider, then payments, then inventory unavailable, permanently."""
     stack, order = recorder.stack, recorder.order
     standing = [await order(f"paid {number}", end="completed") for number in range(2)]
-    paid = [(await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{one}")).json["id"] for one in standing]
-    cancelled = [await order(f"{status}, to be cancelled", end="cancelled") for status in ("confirmed", "processing")]
+    paid = [
+        (await recorder.act(OPERATOR, "GET", f"/api/v1/payments/order/{one}")).json["id"]
+        for one in standing
+    ]
+    cancelled = [
+        await order(f"{status}, to be cancelled", end="cancelled")
+        for status in ("confirmed", "processing")
+    ]
     await recorder.act(OPERATOR, "PUT", f"{ORDERS}/{cancelled[1]}", {"status": "processing"})
 
     await recorder.hang("payments", "payments.charged")
     await order("charged, outcome unknown", end="completed")
     await recorder.hang("payments", "payments.refund.asked")
     refund = {"amountMinor": 100, "reason": "late"}
-    await recorder.ask("refund given, outcome unknown", OPERATOR, "POST", f"/api/v1/payments/{paid[0]}/refund", refund)
+    await recorder.ask(
+        "refund given, outcome unknown",
+        OPERATOR,
+        "POST",
+        f"/api/v1/payments/{paid[0]}/refund",
+        refund,
+    )
     await recorder.inject("psp", "behaviour", name="rate-limit")
-    await recorder.ask("refund not asked for", OPERATOR, "POST", f"/api/v1/payments/{paid[1]}/refund", refund)
+    await recorder.ask(
+        "refund not asked for", OPERATOR, "POST", f"/api/v1/payments/{paid[1]}/refund", refund
+    )
     await order("provider away", end="completed")
     async with stack.api(ADA) as ada:
         for order_id in cancelled:  # 01b49c0 answers 500 to the first request, and stores it
             await ada.call("DELETE", f"{ORDERS}/{order_id}")
-    kept = await stack.rows("orders", "SELECT 1 FROM orders WHERE cancel_reason IS NOT NULL AND status <> 'cancelled'")
+    kept = await stack.rows(
+        "orders", "SELECT 1 FROM orders WHERE cancel_reason IS NOT NULL AND status <> 'cancelled'"
+    )
     assert len(kept) == 3, "two cancellations, and the one of the killed orders process"
     for dependency in ("payments", "inventory"):
         await recorder.inject("orders", "cut", dependency=dependency)
         await order(f"{dependency} down", end="completed")
     back = {"productId": FEW, "warehouseId": "WH-EAST", "delta": 10, "reason": "delivery"}
     await recorder.act(OPERATOR, "POST", "/api/v1/inventory/adjust", back)
-    waiting = await stack.rows("orders", "SELECT 1 FROM orders WHERE error_code = 'insufficient_stock'")
+    waiting = await stack.rows(
+        "orders", "SELECT 1 FROM orders WHERE error_code = 'insufficient_stock'"
+    )
     assert len(waiting) >= 2, "held, and on backorder"
 
 
@@ -353,12 +449,19 @@ async def record(stack: Stack, mailbox: Mailbox) -> dict[str, Any]:
     assert len(set(mails)) == len(mails)
     received = await stack.rows("notifications", "SELECT message_id FROM inbox")
     for source in ("orders", "users"):
-        kept = {f"{source}-{row['id']}" for row in await stack.rows(source, "SELECT id FROM outbox")}
+        kept = {
+            f"{source}-{row['id']}" for row in await stack.rows(source, "SELECT id FROM outbox")
+        }
         assert kept & {row["message_id"] for row in received}, (
             f"{source} has published no event that it will publish again"
         )
-    found = await stack.rows("notifications", "SELECT id::text, channel, status FROM notifications ORDER BY id")
-    of = {status: [row["id"] for row in found if row["status"] == status] for status in ("sent", "queued")}
+    found = await stack.rows(
+        "notifications", "SELECT id::text, channel, status FROM notifications ORDER BY id"
+    )
+    of = {
+        status: [row["id"] for row in found if row["status"] == status]
+        for status in ("sent", "queued")
+    }
     assert set(mails) <= set(of["sent"])
     return story | {"sent": of["sent"], "queued": of["queued"], "requests": recorder.requests}
 
@@ -372,7 +475,9 @@ def cut_off(stack: Stack) -> None:
         if name != "postgres" and process.identity and process.identity.is_alive():
             os.kill(process.identity.pid, signal.SIGKILL)
     os.kill(state.launcher.pid, signal.SIGKILL)
-    until_blocking(lambda: not any(one.is_alive() for one in state.identities()), "everything ended")
+    until_blocking(
+        lambda: not any(one.is_alive() for one in state.identities()), "everything ended"
+    )
 
 
 @contextmanager

@@ -73,9 +73,13 @@ def save(data_dir: Path, folder: Path, story: dict[str, Any]) -> None:
     with _postgres(data_dir) as cluster:
         for name in DATABASE_NAMES:
             _psql(cluster, name, passwords[name], SECRETS.get(name, ""))
-            dump = _run(cluster, "pg_dump", name, passwords[name], "--no-owner", "--restrict-key=snapshot")
+            dump = _run(
+                cluster, "pg_dump", name, passwords[name], "--no-owner", "--restrict-key=snapshot"
+            )
             written = re.sub(r"(\n--[^\n]*)+|\n(?=\n\n)", "", dump)
-            (folder / f"{name}.sql").write_text(f"{written.strip()}\n\nRESET search_path;{RECENT[name].rstrip()}\n")
+            (folder / f"{name}.sql").write_text(
+                f"{written.strip()}\n\nRESET search_path;{RECENT[name].rstrip()}\n"
+            )
     with _valkey(data_dir) as redis:
         lines = [json.dumps(command) for command in _stream_commands(redis)]
     (folder / "bus.jsonl").write_text("".join(f"{line}\n" for line in lines))
@@ -123,12 +127,28 @@ def _psql(cluster: Cluster, database: str, password: str, script: str) -> None:
     _run(cluster, "psql", database, password, "-q", "-X", "-v", "ON_ERROR_STOP=1", script=script)
 
 
-def _run(cluster: Cluster, program: str, database: str, password: str, *options: str, script: str = "") -> str:
+def _run(
+    cluster: Cluster, program: str, database: str, password: str, *options: str, script: str = ""
+) -> str:
     """Runs one of PostgreSQL's own programs as the database's owner; returns its output."""
-    command = [str(cluster.binaries / program), "-h", "127.0.0.1", "-p", str(cluster.port), "-U", database, *options]
+    command = [
+        str(cluster.binaries / program),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(cluster.port),
+        "-U",
+        database,
+        *options,
+    ]
     environment = os.environ | {"PGPASSWORD": password}
     done = subprocess.run(
-        [*command, database], input=script, env=environment, capture_output=True, text=True, check=False
+        [*command, database],
+        input=script,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, f"{program} {database}: {done.stderr}"
     return done.stdout
@@ -154,7 +174,8 @@ def _stream_commands(redis: Redis) -> Iterator[list[str]]:
     for stream in sorted(redis.scan_iter(_type="stream")):
         groups: Any = redis.xinfo_groups(stream)
         pending: dict[str, Any] = {
-            group["name"]: redis.xpending_range(stream, group["name"], "-", "+", 10_000) for group in groups
+            group["name"]: redis.xpending_range(stream, group["name"], "-", "+", 10_000)
+            for group in groups
         }
         delivered = {one["message_id"] for messages in pending.values() for one in messages}
         seen = min((_position(group["last-delivered-id"]) for group in groups), default=(0, 0))
@@ -167,7 +188,18 @@ def _stream_commands(redis: Redis) -> Iterator[list[str]]:
             yield ["XGROUP", "CREATE", stream, name, group["last-delivered-id"], "MKSTREAM"]
             for one in pending[name]:
                 times, entry = str(one["times_delivered"]), one["message_id"]
-                claim = ["XCLAIM", stream, name, one["consumer"], "0", entry, "RETRYCOUNT", times, "FORCE", "JUSTID"]
+                claim = [
+                    "XCLAIM",
+                    stream,
+                    name,
+                    one["consumer"],
+                    "0",
+                    entry,
+                    "RETRYCOUNT",
+                    times,
+                    "FORCE",
+                    "JUSTID",
+                ]
                 yield claim
 
 

@@ -53,12 +53,16 @@ class Upgraded(Stack):
     """A stack of the present version on old data; `mailbox` has its sent messages."""
 
     def __init__(self, data_dir: Path, mailbox: Mailbox, smtp_url: str) -> None:
-        super().__init__(data_dir, hourly_limit="100000", first_retry_seconds="0.5", smtp_url=smtp_url, **QUICK)
+        super().__init__(
+            data_dir, hourly_limit="100000", first_retry_seconds="0.5", smtp_url=smtp_url, **QUICK
+        )
         self.mailbox = mailbox
 
     async def repeat(self, request: dict[str, Any], **changed: Any) -> Answer:
         async with self.api(request["email"]) as api:
-            return await api.call(request["method"], request["path"], request["body"] | changed, **request["headers"])
+            return await api.call(
+                request["method"], request["path"], request["body"] | changed, **request["headers"]
+            )
 
     async def settle(self, request: dict[str, Any]) -> Answer:
         """Repeats a request until its answer is definite, and returns the answer."""
@@ -81,7 +85,9 @@ class Upgraded(Stack):
         await quiet(self)
         async with self.api(OPERATOR) as operator:
             return {
-                order["id"]: [event["type"] for event in (await _timeline(operator, order["id"]))["events"]]
+                order["id"]: [
+                    event["type"] for event in (await _timeline(operator, order["id"]))["events"]
+                ]
                 for order in await pages(operator, f"{ORDERS}?limit=20")
             }
 
@@ -150,13 +156,19 @@ async def test_what_was_done_for_an_order_that_does_not_exist_is_refused_now(
 
 
 @each(lambda asked: asked["headers"] or "idempotencyKey" in asked["body"])
-async def test_the_same_key_with_another_body_is_refused(old: Upgraded, asked: dict[str, Any]) -> None:
-    answer = await old.repeat(asked, **{name: OTHERWISE[name] for name in OTHERWISE.keys() & asked["body"].keys()})
+async def test_the_same_key_with_another_body_is_refused(
+    old: Upgraded, asked: dict[str, Any]
+) -> None:
+    answer = await old.repeat(
+        asked, **{name: OTHERWISE[name] for name in OTHERWISE.keys() & asked["body"].keys()}
+    )
     assert (answer.status, answer.json["code"]) == (422, "idempotency_key_reused")
 
 
 @each(lambda asked: "again" not in asked)
-async def test_a_request_without_a_definite_answer_gets_one(old: Upgraded, asked: dict[str, Any]) -> None:
+async def test_a_request_without_a_definite_answer_gets_one(
+    old: Upgraded, asked: dict[str, Any]
+) -> None:
     answer = await old.settle(asked)
     assert (answer.status, answer.headers["idempotent-replayed"]) == (200, "true")
     assert answer.json["status"] == ("confirmed" if asked["end"] else "succeeded")
@@ -171,7 +183,11 @@ async def test_an_order_reaches_its_end(old: Upgraded, asked: dict[str, Any]) ->
     async with old.api(OPERATOR) as operator:
 
         async def ended() -> bool:
-            order = (await operator.get(f"{ORDERS}/{settled_order.get('id') or settled_order['order']['id']}")).json
+            order = (
+                await operator.get(
+                    f"{ORDERS}/{settled_order.get('id') or settled_order['order']['id']}"
+                )
+            ).json
             assert TRANSITIONS[order["status"]] or order["status"] == asked["end"], order
             return bool(order["status"] == asked["end"])
 
@@ -181,7 +197,12 @@ async def test_an_order_reaches_its_end(old: Upgraded, asked: dict[str, Any]) ->
 async def test_the_books_are_sound_and_no_order_was_charged_twice(old: Upgraded) -> None:
     timelines = await old.timelines()
     assert "Sound" in old.cli("audit").stdout
-    captures = Counter({charge["reference"]: charge.get("captures", 0) for charge in (await old.ledger())["charges"]})
+    captures = Counter(
+        {
+            charge["reference"]: charge.get("captures", 0)
+            for charge in (await old.ledger())["charges"]
+        }
+    )
     assert set(captures.values()) <= {0, 1}
     confirmed = sum(events.ORDER_CONFIRMED in types for types in timelines.values())
     free, by_hand = 1, 1
@@ -204,12 +225,19 @@ async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
     async with old.api(OPERATOR) as operator:
         for payment in await pages(operator, "/api/v1/payments?limit=200"):
             history = (await operator.get(f"/api/v1/payments/{payment['id']}")).json["history"]
-            expected[EMAIL, "payment_refunded"] += [event["type"] for event in history].count(events.PAYMENT_REFUNDED)
+            expected[EMAIL, "payment_refunded"] += [event["type"] for event in history].count(
+                events.PAYMENT_REFUNDED
+            )
         queue = await pages(operator, "/api/v1/notifications?limit=200")
-    assert Counter((one["channel"], one["template"]) for one in queue if one["template"]) == expected
+    assert (
+        Counter((one["channel"], one["template"]) for one in queue if one["template"]) == expected
+    )
     a_day_ago = datetime.now(UTC) - timedelta(days=1)
     # Old events without a message get a row that is skipped: the message would be too late.
-    late = {one["id"] for one in queue if created_at(one["id"]) < a_day_ago} - {*STORY["sent"], *STORY["queued"]}
+    late = {one["id"] for one in queue if created_at(one["id"]) < a_day_ago} - {
+        *STORY["sent"],
+        *STORY["queued"],
+    }
     assert {one["id"]: one["status"] for one in queue} == {
         one["id"]: "skipped" if one["id"] in late else "sent" for one in queue
     }
@@ -222,9 +250,15 @@ async def test_everybody_is_told_everything_once(old: Upgraded) -> None:
 
 def _sent_by(stack: Upgraded) -> Counter[str]:
     """Counts the sent messages by id: e-mails in the mail server, text messages in the log."""
-    mails = [str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in stack.mailbox.messages]
-    log = [json.loads(line) for line in stack.log("notifications").splitlines() if SIMULATED in line]
-    return Counter(mails) + Counter(line["notification_id"] for line in log if line["channel"] == SMS)
+    mails = [
+        str(mail["Message-ID"]).strip("<>").partition("@")[0] for mail in stack.mailbox.messages
+    ]
+    log = [
+        json.loads(line) for line in stack.log("notifications").splitlines() if SIMULATED in line
+    ]
+    return Counter(mails) + Counter(
+        line["notification_id"] for line in log if line["channel"] == SMS
+    )
 
 
 async def test_live_pages_show_everything_once(old: Upgraded) -> None:
@@ -237,7 +271,10 @@ async def test_live_pages_show_everything_once(old: Upgraded) -> None:
     """Events by type, subject and content without the position in the stream: one stock change may
     serve several orders.
     """
-    async with connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket, asyncio.timeout(60):
+    async with (
+        connect(url, additional_headers=headers, proxy=None, max_queue=None) as socket,
+        asyncio.timeout(60),
+    ):
         while not any(kind == "order.completed" and subject == last for kind, subject, _ in seen):
             event = json.loads(await socket.recv())
             del event["id"]
@@ -245,7 +282,10 @@ async def test_live_pages_show_everything_once(old: Upgraded) -> None:
     assert set(seen.values()) == {1}
     counted = Counter((kind, subject) for kind, subject, _ in seen if kind.startswith("order."))
     assert counted == Counter(
-        (kind, subject) for subject, types in timelines.items() for kind in types if kind in events.BY_SOURCE["orders"]
+        (kind, subject)
+        for subject, types in timelines.items()
+        for kind in types
+        if kind in events.BY_SOURCE["orders"]
     )
 
 
@@ -256,7 +296,9 @@ async def test_a_dead_letter_is_processed_once_its_cause_is_mended(old: Upgraded
         replayed = await operator.post(path, None)
         assert (replayed.status, replayed.json["consumer"]) == (200, "orders")
         assert replayed.json["replayedAt"]
-        refused = await place(operator, {"OLD-PLENTY": 1}, customer=replayed.json["event"]["data"]["customerId"])
+        refused = await place(
+            operator, {"OLD-PLENTY": 1}, customer=replayed.json["event"]["data"]["customerId"]
+        )
     assert (refused.status, refused.json["code"]) == (422, "customer_suspended")
 
 
@@ -269,12 +311,21 @@ async def test_old_orders_are_found_and_have_their_history(old: Upgraded) -> Non
         assert len(mine) > 20
         assert {order["customerId"] for order in mine} == {"CUST-001"}
         for order in mine:
-            assert [one["id"] for one in (await ada.get(f"{ORDERS}?q={order['id']}")).json["items"]] == [order["id"]]
+            assert [
+                one["id"] for one in (await ada.get(f"{ORDERS}?q={order['id']}")).json["items"]
+            ] == [order["id"]]
             versions = [event["version"] for event in (await _timeline(ada, order["id"]))["events"]]
             assert versions == list(range(1, len(versions) + 1))
     async with old.api(OPERATOR) as operator:
         movements = await pages(operator, "/api/v1/inventory/OLD-PLENTY/movements?limit=20")
-    assert {one["kind"] for one in movements} == {"receive", "adjust", "update", "reserve", "release", "commit"}
+    assert {one["kind"] for one in movements} == {
+        "receive",
+        "adjust",
+        "update",
+        "reserve",
+        "release",
+        "commit",
+    }
 
 
 async def test_sessions_go_on_and_ended_ones_do_not(old: Upgraded) -> None:
@@ -282,7 +333,9 @@ async def test_sessions_go_on_and_ended_ones_do_not(old: Upgraded) -> None:
     async with Api.open(old.url) as guest:
 
         async def refresh(session: str) -> Answer:
-            return await guest.post("/api/v1/users/refresh", {"refreshToken": snapshot.unused_token(session)})
+            return await guest.post(
+                "/api/v1/users/refresh", {"refreshToken": snapshot.unused_token(session)}
+            )
 
         assert (await refresh(ended)).status == 401
         refreshed = await refresh(live)

@@ -29,7 +29,9 @@ SENT: Final = "/api/v1/notifications"
 
 async def send(process: Process, token: str) -> None:
     async with Api.open(process.url, token) as api:
-        answer = await api.post(f"{SENT}/send", {"customerId": "CUST-001", "subject": "Hello", "body": "There"})
+        answer = await api.post(
+            f"{SENT}/send", {"customerId": "CUST-001", "subject": "Hello", "body": "There"}
+        )
     assert answer.status == 202, answer.body
 
 
@@ -45,20 +47,27 @@ async def test_replicas_of_two_versions_side_by_side(
     new.source = expanded
     try:
         old.start()
-        assert await migrate(url, expanded / "valerix" / SERVICE / "migrations") == ["9001_newer.sql"]
+        assert await migrate(url, expanded / "valerix" / SERVICE / "migrations") == [
+            "9001_newer.sql"
+        ]
         new.start()
         for replica in (old, new):
             await send(replica, token)
         old.kill()
         await send(old.start(), token)
 
-        assert await migrate(url, contracted / "valerix" / SERVICE / "migrations") == ["9002_newer.sql"]
+        assert await migrate(url, contracted / "valerix" / SERVICE / "migrations") == [
+            "9002_newer.sql"
+        ]
         await close_connections(url)
         await eventually(lambda: _refuses(old))
         new.kill()
         await send(new.start(), token)
         old.kill()
-        with pytest.raises(NotStarted, match=f"schema 9002, which wants code of version 9001 .* this code is {NOW:04}"):
+        with pytest.raises(
+            NotStarted,
+            match=f"schema 9002, which wants code of version 9001 .* this code is {NOW:04}",
+        ):
             old.start()
     finally:
         old.kill()
@@ -93,9 +102,7 @@ def test_older_code_says_so_before_anything_starts(tmp_path: Path) -> None:
     with empty_folder() as folder:
         stack = Stack(folder)
         assert "9002_newer.sql" in stack.cli("migrate", PYTHONPATH=str(source)).stdout
-        refusal = (
-            f"database {SERVICE} has schema 9002, which wants code of version 9001 or newer, and this code is {NOW:04}"
-        )
+        refusal = f"database {SERVICE} has schema 9002, which wants code of version 9001 or newer, and this code is {NOW:04}"
         for words in (("up", "--detach", "--ports", "auto"), ("migrate",)):
             refused = stack.cli(*words, check=False)
             assert refused.returncode == 1

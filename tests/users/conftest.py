@@ -82,7 +82,9 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 
 async def login(api: Api, name: str, password: str = DEMO_PASSWORD) -> str:
     """An access token of a demo account."""
-    answer = await api.post("/api/v1/users/login", {"email": f"{name}@{demo.DOMAIN}", "password": password})
+    answer = await api.post(
+        "/api/v1/users/login", {"email": f"{name}@{demo.DOMAIN}", "password": password}
+    )
     assert answer.status == 200, answer.body
     token: str = answer.json["accessToken"]
     return token

@@ -14,7 +14,13 @@ UNKNOWN_ID = "0199d1c2-0000-7000-8000-00000000ffff"
 
 
 async def test_without_a_token_only_the_public_routes_answer(api: Api) -> None:
-    closed = ["/users", "/users/me", f"/users/{UNKNOWN_ID}", "/customers/CUST-001", "/customers/CUST-001/validate"]
+    closed = [
+        "/users",
+        "/users/me",
+        f"/users/{UNKNOWN_ID}",
+        "/customers/CUST-001",
+        "/customers/CUST-001/validate",
+    ]
     assert {(await api.get("/api/v1" + path)).status for path in closed} == {401}
     assert (await api.get("/.well-known/jwks.json")).status == 200
 
@@ -36,7 +42,9 @@ async def test_another_persons_account_looks_as_if_it_did_not_exist(api: Api) ->
         assert (other.status, nobody.status) == (404, 404)
         assert other.json | {"traceId": ""} == nobody.json | {"traceId": ""}
         body = {"name": "Taken Over", "email": "mine@example.com"}
-        assert (await api.call("PUT", f"/api/v1/users/{grace['id']}", body, token=token)).status == 404
+        assert (
+            await api.call("PUT", f"/api/v1/users/{grace['id']}", body, token=token)
+        ).status == 404
     assert (await api.get(f"/api/v1/users/{grace['id']}", token=admin)).json == grace
     assert (await api.get("/api/v1/users/not-an-id", token=admin)).status == 404
 
@@ -45,8 +53,14 @@ async def test_a_customer_is_seen_by_staff_and_themself(api: Api, identities: Id
     operator, ada, grace = [await login(api, name) for name in ("operator", "ada", "grace")]
     for token in (operator, ada):
         answer = await api.get("/api/v1/customers/CUST-001", token=token)
-        assert (answer.status, answer.json["customerId"], answer.json["name"]) == (200, "CUST-001", "Ada Lovelace")
-        assert (await api.get("/api/v1/customers/CUST-001/validate", token=token)).json["valid"] is True
+        assert (answer.status, answer.json["customerId"], answer.json["name"]) == (
+            200,
+            "CUST-001",
+            "Ada Lovelace",
+        )
+        assert (await api.get("/api/v1/customers/CUST-001/validate", token=token)).json[
+            "valid"
+        ] is True
     for path in (
         "/api/v1/customers/CUST-001",
         "/api/v1/customers/CUST-001/validate",
@@ -68,7 +82,9 @@ async def test_validation_says_why_not(api: Api, identities: Identities) -> None
     assert (await api.get("/api/v1/customers/CUST-404", token=operator)).status == 404
 
 
-async def test_the_internal_list_answers_one_standing_per_customer_in_order(api: Api, identities: Identities) -> None:
+async def test_the_internal_list_answers_one_standing_per_customer_in_order(
+    api: Api, identities: Identities
+) -> None:
     orders = identities.service("orders", "users")
     asked = ["CUST-010", "CUST-001", "nobody", "CUST-001"]
     answer = await api.post(CHECK_CUSTOMERS, {"customerIds": asked}, token=orders)
@@ -78,7 +94,9 @@ async def test_the_internal_list_answers_one_standing_per_customer_in_order(api:
         {"customerId": "nobody", "valid": False, "reason": "unknown"},
         {"customerId": "CUST-001", "valid": True},
     ]
-    assert (await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=orders)).json == {"outcomes": []}
+    assert (await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=orders)).json == {
+        "outcomes": []
+    }
 
 
 @pytest.mark.parametrize(
@@ -100,13 +118,21 @@ async def test_the_internal_list_answers_one_standing_per_customer_in_order(api:
 async def test_orders_finds_customers_by_how_words_begin(
     api: Api, identities: Identities, search: str, found: list[str]
 ) -> None:
-    answer = await api.post(FIND_CUSTOMERS, {"search": search}, token=identities.service("orders", "users"))
+    answer = await api.post(
+        FIND_CUSTOMERS, {"search": search}, token=identities.service("orders", "users")
+    )
     assert answer.json == {"customerIds": found}
 
 
-async def test_customers_with_just_that_name_come_first(api: Api, identities: Identities, database: Connection) -> None:
-    await database.execute("UPDATE users SET name = CASE customer_number WHEN 'CUST-002' THEN 'Jo' ELSE 'Jo Doe' END")
-    answer = await api.post(FIND_CUSTOMERS, {"search": "jo"}, token=identities.service("orders", "users"))
+async def test_customers_with_just_that_name_come_first(
+    api: Api, identities: Identities, database: Connection
+) -> None:
+    await database.execute(
+        "UPDATE users SET name = CASE customer_number WHEN 'CUST-002' THEN 'Jo' ELSE 'Jo Doe' END"
+    )
+    answer = await api.post(
+        FIND_CUSTOMERS, {"search": "jo"}, token=identities.service("orders", "users")
+    )
     first, second, *_ = answer.json["customerIds"]
     assert (first, second) == ("CUST-002", "CUST-010")
 
@@ -114,7 +140,9 @@ async def test_customers_with_just_that_name_come_first(api: Api, identities: Id
 async def test_the_internal_list_is_for_orders_alone(api: Api, identities: Identities) -> None:
     console = identities.service("console", "users")
     tokens = [identities.person("admin"), console, identities.service("orders", "payments"), None]
-    answers = [await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=token) for token in tokens]
+    answers = [
+        await api.post(CHECK_CUSTOMERS, {"customerIds": []}, token=token) for token in tokens
+    ]
     assert [answer.status for answer in answers] == [403, 403, 401, 401]
 
 
@@ -122,8 +150,12 @@ async def test_a_suspension_shows_in_the_next_validation(api: Api, identities: I
     admin = await login(api, "admin")
     (grace,) = (await api.get("/api/v1/users?q=CUST-002", token=admin)).json["items"]
     for status, valid in (("suspended", False), ("active", True)):
-        await api.call("PUT", f"/api/v1/users/{grace['id']}/status", {"status": status}, token=admin)
-        assert (await api.get("/api/v1/customers/CUST-002/validate", token=admin)).json["valid"] is valid
+        await api.call(
+            "PUT", f"/api/v1/users/{grace['id']}/status", {"status": status}, token=admin
+        )
+        assert (await api.get("/api/v1/customers/CUST-002/validate", token=admin)).json[
+            "valid"
+        ] is valid
 
 
 # --- lists
@@ -133,7 +165,9 @@ async def test_pages_hold_every_user_once_newest_first(api: Api) -> None:
     admin = await login(api, "admin")
     seen, cursor = [], ""
     while cursor is not None:
-        page = (await api.get(f"/api/v1/users?limit=5{cursor and '&cursor=' + cursor}", token=admin)).json
+        page = (
+            await api.get(f"/api/v1/users?limit=5{cursor and '&cursor=' + cursor}", token=admin)
+        ).json
         assert len(page["items"]) <= 5
         seen += [user["id"] for user in page["items"]]
         cursor = page["nextCursor"]
@@ -151,13 +185,19 @@ async def test_pages_hold_every_user_once_newest_first(api: Api) -> None:
         ("role=operator&status=active", ["Demo Operator"]),
     ],
 )
-async def test_users_are_found_by_name_address_number_role_and_status(api: Api, query: str, names: list[str]) -> None:
+async def test_users_are_found_by_name_address_number_role_and_status(
+    api: Api, query: str, names: list[str]
+) -> None:
     found = await api.get(f"/api/v1/users?{query}", token=await login(api, "admin"))
     assert [user["name"] for user in found.json["items"]] == names
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "role=king", "status=gone", "cursor=abc", "q=" + "x" * 101])
-async def test_a_bad_query_is_refused_with_a_pointer(api: Api, identities: Identities, query: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=201", "role=king", "status=gone", "cursor=abc", "q=" + "x" * 101]
+)
+async def test_a_bad_query_is_refused_with_a_pointer(
+    api: Api, identities: Identities, query: str
+) -> None:
     refused = await api.get(f"/api/v1/users?{query}", token=identities.person("admin"))
     assert refused.status == 400
     assert [error["pointer"] for error in refused.json["errors"]] == ["/" + query.partition("=")[0]]
@@ -174,7 +214,10 @@ async def test_the_key_set_holds_every_issuer_and_no_private_part(api: Api) -> N
 
 async def test_metrics_count_what_happened_under_both_sets_of_names(api: Api) -> None:
     counted = {
-        "/metrics": ['login_attempts_total{status="success"}', 'login_attempts_total{status="failed"}'],
+        "/metrics": [
+            'login_attempts_total{status="success"}',
+            'login_attempts_total{status="failed"}',
+        ],
         "/actuator/prometheus": [
             "jwt_tokens_issued_total",
             'http_server_requests_seconds_count{method="POST",status="401",uri="/api/v1/users/login"}',
@@ -187,8 +230,15 @@ async def test_metrics_count_what_happened_under_both_sets_of_names(api: Api) ->
 
     before = await values()
     await login(api, "ada")
-    await api.post("/api/v1/users/login", {"email": "ada@demo.valerix.example", "password": "wrong password"})
-    assert [after - earlier for after, earlier in zip(await values(), before, strict=True)] == [1, 1, 1, 1]
+    await api.post(
+        "/api/v1/users/login", {"email": "ada@demo.valerix.example", "password": "wrong password"}
+    )
+    assert [after - earlier for after, earlier in zip(await values(), before, strict=True)] == [
+        1,
+        1,
+        1,
+        1,
+    ]
 
 
 def value(text: str, name: str) -> float:
@@ -197,7 +247,9 @@ def value(text: str, name: str) -> float:
     return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
 
-async def test_reading_goes_on_while_passwords_are_checked(api: Api, identities: Identities) -> None:
+async def test_reading_goes_on_while_passwords_are_checked(
+    api: Api, identities: Identities
+) -> None:
     orders = identities.service("orders", "users")
     body = {"email": "ada@demo.valerix.example", "password": "wrong password"}
     outlasted = False

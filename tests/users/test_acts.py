@@ -29,7 +29,12 @@ def delivery(number: int, **data: Any) -> Delivery:
         "time": datetime(2026, 1, 2, tzinfo=UTC),
         "sequence": 1,
         "traceparent": f"00-{'a' * 32}-{'b' * 16}-00",
-        "data": {"act": "payment.refunded", "role": "operator", "what": {"amountMinor": 77}, **data},
+        "data": {
+            "act": "payment.refunded",
+            "role": "operator",
+            "what": {"amountMinor": 77},
+            **data,
+        },
     }
     return Delivery(Message(ACTS, f"acts-payments-{number}", msgspec.json.encode([event])), 1)
 
@@ -58,7 +63,10 @@ async def test_an_act_is_in_the_audit_once_however_often_it_is_told(
         again = Delivery(told.message._replace(id="acts-payments-1-published-again"), 1)
         await inbox.receive([again])
     (entry,) = await audited(service, identities, f"subject={subject}")
-    assert {name: entry[name] for name in ("action", "service", "actor", "role", "address", "details", "traceId")} == {
+    assert {
+        name: entry[name]
+        for name in ("action", "service", "actor", "role", "address", "details", "traceId")
+    } == {
         "action": "payment.refunded",
         "service": "payments",
         "actor": "olga",
@@ -77,7 +85,9 @@ async def test_the_audit_is_filtered_by_service_actor_and_subject(
     async with Database.open(users_url, 2) as database:
         inbox = consumers.inbox(database, NoBus())  # type: ignore[arg-type]  # as above
         for number, actor in enumerate(actors):
-            await inbox.receive([delivery(int(new_id()[-6:], 16) + number, actor=actor, subject=subject)])
+            await inbox.receive(
+                [delivery(int(new_id()[-6:], 16) + number, actor=actor, subject=subject)]
+            )
     assert len(await audited(service, identities, f"subject={subject}&service=payments")) == 2
     assert await audited(service, identities, f"subject={subject}&service=users") == []
     (entry,) = await audited(service, identities, f"actor={actors[0]}")
@@ -100,12 +110,20 @@ async def test_an_administrator_who_changes_the_profile_of_another_is_on_record(
 ) -> None:
     admin_id = new_id()
     async with Api.open(service.url, identities.person("admin", subject=admin_id)) as admin:
-        account = {"name": "Ada", "email": f"{new_id()}@example.com", "password": "long enough, 4 sure"}
+        account = {
+            "name": "Ada",
+            "email": f"{new_id()}@example.com",
+            "password": "long enough, 4 sure",
+        }
         ada = (await admin.post("/api/v1/users/register", account)).json
         path = f"/api/v1/users/{ada['id']}"
         for _ in range(2):
             answer = await admin.call("PUT", path, {"name": "Ada Byron", "email": account["email"]})
             assert answer.status == 200, answer.body
     (entry,) = await audited(service, identities, f"actor={admin_id}")
-    assert (entry["action"], entry["subject"], entry["role"]) == ("profile.changed", ada["id"], "admin")
+    assert (entry["action"], entry["subject"], entry["role"]) == (
+        "profile.changed",
+        ada["id"],
+        "admin",
+    )
     assert entry["details"] == {"fields": "name"}

@@ -38,15 +38,21 @@ async def test_a_user_is_found_by_the_last_digits_of_the_id(api: Api) -> None:
 # --- roles
 
 
-async def test_a_new_role_is_in_force_at_once_and_signs_the_user_out(api: Api, database: Connection) -> None:
+async def test_a_new_role_is_in_force_at_once_and_signs_the_user_out(
+    api: Api, database: Connection
+) -> None:
     admin, ada = await login(api, "admin"), await login(api, "ada")
     user = await find(api, admin, "ada")
     changed = await set_role(api, admin, user["id"], "operator")
     assert (changed.status, changed.json["role"], changed.json["version"]) == (200, "operator", 2)
     assert changed.json["customerId"] == "CUST-001", "orders carry it"
     assert (await api.get(USERS + "/me", token=ada)).status == 401
-    assert (await api.get("/api/v1/customers/CUST-002", token=await login(api, "ada"))).status == 200
-    told = await database.fetchval("SELECT type FROM user_events WHERE user_id = $1 AND version = 2", user["id"])
+    assert (
+        await api.get("/api/v1/customers/CUST-002", token=await login(api, "ada"))
+    ).status == 200
+    told = await database.fetchval(
+        "SELECT type FROM user_events WHERE user_id = $1 AND version = 2", user["id"]
+    )
     assert told == "customer.updated", "read models of customers receive it"
     assert (await set_role(api, admin, user["id"], "operator")).json["version"] == 2
 
@@ -56,7 +62,9 @@ async def test_staff_who_become_customers_get_a_number(api: Api, database: Conne
     user = await find(api, admin, "operator")
     changed = await set_role(api, admin, user["id"], "customer")
     assert changed.json["customerId"] == "CUST-011"
-    told = await database.fetchval("SELECT type FROM user_events WHERE user_id = $1 AND version = 2", user["id"])
+    told = await database.fetchval(
+        "SELECT type FROM user_events WHERE user_id = $1 AND version = 2", user["id"]
+    )
     assert told == "customer.registered"
 
 
@@ -68,11 +76,17 @@ async def test_only_administrators_give_roles_and_not_to_themselves(api: Api) ->
     me = (await api.get(USERS + "/me", token=admin)).json
     assert (await set_role(api, admin, me["id"], "customer")).json["code"] == "own_account"
     assert (await set_role(api, admin, user["id"], "king")).status == 400
-    assert (await set_role(api, admin, "0199d1c2-0000-7000-8000-00000000ffff", "admin")).status == 404
+    assert (
+        await set_role(api, admin, "0199d1c2-0000-7000-8000-00000000ffff", "admin")
+    ).status == 404
 
 
-@pytest.mark.parametrize(("path", "body"), [("role", {"role": "customer"}), ("status", {"status": "suspended"})])
-async def test_two_administrators_cannot_remove_each_other(api: Api, path: str, body: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"), [("role", {"role": "customer"}), ("status", {"status": "suspended"})]
+)
+async def test_two_administrators_cannot_remove_each_other(
+    api: Api, path: str, body: dict[str, str]
+) -> None:
     first = await login(api, "admin")
     grace = await find(api, first, "grace")
     for _ in range(5):
@@ -100,9 +114,13 @@ async def test_two_administrators_cannot_remove_each_other(api: Api, path: str, 
 async def test_a_new_password_needs_the_old_one_and_signs_out_elsewhere(api: Api) -> None:
     here, there = await login(api, "ada"), await login(api, "ada")
     body = {"currentPassword": DEMO_PASSWORD, "newPassword": NEW_PASSWORD}
-    refused = await api.call("PUT", USERS + "/me/password", body | {"currentPassword": "wrong"}, token=here)
+    refused = await api.call(
+        "PUT", USERS + "/me/password", body | {"currentPassword": "wrong"}, token=here
+    )
     assert (refused.status, refused.json["code"]) == (403, "wrong_password")
-    easy = await api.call("PUT", USERS + "/me/password", body | {"newPassword": "password123"}, token=here)
+    easy = await api.call(
+        "PUT", USERS + "/me/password", body | {"newPassword": "password123"}, token=here
+    )
     assert [error["pointer"] for error in easy.json["errors"]] == ["/newPassword"]
     assert (await api.call("PUT", USERS + "/me/password", body, token=here)).status == 204
 
@@ -127,7 +145,9 @@ async def test_everything_that_concerns_an_account_is_on_record(api: Api) -> Non
     admin = await login(api, "admin")
     ada = (await find(api, admin, "ada"))["id"]
     body = {"email": f"ada@{DOMAIN}", "password": DEMO_PASSWORD}
-    await api.post(USERS + "/login", body | {"password": "a wrong one"}, x_forwarded_for="203.0.113.7")
+    await api.post(
+        USERS + "/login", body | {"password": "a wrong one"}, x_forwarded_for="203.0.113.7"
+    )
     signed_in = (await api.post(USERS + "/login", body, user_agent="Lovelace/1.0")).json
     for _ in range(2):
         await api.post(USERS + "/refresh", {"refreshToken": signed_in["refreshToken"]})

@@ -14,7 +14,14 @@ def test_a_device_is_recognised_by_its_own_account_alone() -> None:
     token = device_token(MINE, DEVICE)
     assert find_device(MINE, ["nonsense", token], NOW) == DEVICE
     assert find_device(OTHERS, [token], NOW) is None
-    for forged in (token[:-1], token + "x", DEVICE, "", ".", f"{new_id()}.{token.partition('.')[2]}"):
+    for forged in (
+        token[:-1],
+        token + "x",
+        DEVICE,
+        "",
+        ".",
+        f"{new_id()}.{token.partition('.')[2]}",
+    ):
         assert find_device(MINE, [forged], NOW) is None
 
 

@@ -5,7 +5,9 @@ import pytest
 from valerix.users import domain
 
 
-@pytest.mark.parametrize(("sequence", "number"), [(1, "CUST-001"), (999, "CUST-999"), (1000, "CUST-1000")])
+@pytest.mark.parametrize(
+    ("sequence", "number"), [(1, "CUST-001"), (999, "CUST-999"), (1000, "CUST-1000")]
+)
 def test_customer_numbers_have_three_digits_at_least(sequence: int, number: str) -> None:
     assert domain.customer_number(sequence) == number
 
@@ -15,7 +17,9 @@ def test_addresses_are_compared_without_case_and_names_without_stray_blanks() ->
     assert domain.normal_name("Ada  Lovelace ") == "Ada Lovelace"
 
 
-@pytest.mark.parametrize(("status", "reason"), [(None, "unknown"), ("suspended", "suspended"), ("active", None)])
+@pytest.mark.parametrize(
+    ("status", "reason"), [(None, "unknown"), ("suspended", "suspended"), ("active", None)]
+)
 def test_only_an_active_customer_may_order(status: str | None, reason: str | None) -> None:
     assert domain.standing(status) == reason
 

@@ -31,19 +31,26 @@ class House(NamedTuple):
 
 
 @pytest.fixture
-def house(seeded: str, identities: Identities, postgres: PostgresServer, tmp_path: Path) -> Iterator[House]:
+def house(
+    seeded: str, identities: Identities, postgres: PostgresServer, tmp_path: Path
+) -> Iterator[House]:
     credentials = Credentials(tmp_path)
     make_keys(credentials)
     name, url = postgres.fresh_database("payments")
 
     def keys(issuer: str) -> dict[str, Path]:
-        return {"keys_file": credentials.keys_file, "signing_key_file": credentials.signing_key_file(issuer)}
+        return {
+            "keys_file": credentials.keys_file,
+            "signing_key_file": credentials.signing_key_file(issuer),
+        }
 
     away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
     settings: dict[str, Any] = {**away, "database_url": url, "psp_secret": "unused"}
     with (
         running("users", identities, database_url=seeded, **keys("users"), **UNLIMITED) as users,
-        running("payments", identities, users_url=users.url, **settings, **keys("payments")) as payments,
+        running(
+            "payments", identities, users_url=users.url, **settings, **keys("payments")
+        ) as payments,
     ):
         yield House(credentials, users, payments)
     postgres.drop(name)
@@ -95,7 +102,9 @@ async def test_a_key_that_leaked_is_refused_and_sessions_go_on(house: House) -> 
 
         async def refreshed() -> bool:
             nonlocal before
-            before = (await users.post("/api/v1/users/refresh", {"refreshToken": before["refreshToken"]})).json
+            before = (
+                await users.post("/api/v1/users/refresh", {"refreshToken": before["refreshToken"]})
+            ).json
             return (await payments.get(PAYMENTS, token=before["accessToken"])).status == 200
 
         assert await eventually(refreshed, 60)
@@ -126,5 +135,7 @@ def test_the_command_lists_and_rotates_and_makes_no_stack(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout.count("accepted for another hour")) == (0, 1), done.stderr
     assert run("keys", "rotate", "--issuer", "nobody", *place).returncode == 2
     listed = json.loads(run("keys", "list", "--json", *place).stdout)
-    assert [key["kid"].rsplit(":", 1)[0] for key in listed if key["retiredAt"]] == ["valerix:orders"]
+    assert [key["kid"].rsplit(":", 1)[0] for key in listed if key["retiredAt"]] == [
+        "valerix:orders"
+    ]
     assert "signs" in run("keys", "list", *place).stdout

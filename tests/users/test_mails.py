@@ -18,7 +18,9 @@ from valerix.users.demo import DOMAIN
 
 SECRET = "a secret of users and notifications"
 ADA = f"ada@{DOMAIN}"
-FORGOT, RESET, CONFIRM = (f"/api/v1/users/{path}" for path in ("password/forgot", "password/reset", "email/confirm"))
+FORGOT, RESET, CONFIRM = (
+    f"/api/v1/users/{path}" for path in ("password/forgot", "password/reset", "email/confirm")
+)
 CONFIRMATION = "/api/v1/users/me/email/confirmation"
 NEW = "orbital mechanics"
 
@@ -26,7 +28,9 @@ NEW = "orbital mechanics"
 @pytest.fixture(scope="module")
 def mailing(users_url: str, identities: Identities) -> Iterator[Process]:
     """A service that requests mails."""
-    with running("users", identities, database_url=users_url, mail_secret=SECRET, **UNLIMITED) as process:
+    with running(
+        "users", identities, database_url=users_url, mail_secret=SECRET, **UNLIMITED
+    ) as process:
         yield process
 
 
@@ -50,14 +54,17 @@ async def token_of(database: Connection, kind: str, email: str = ADA) -> str:
     """The token of the newest mail of this kind."""
 
     async def look() -> list[str]:
-        return [token for name, token in await requested(database, email) if name == f"account.{kind}"]
+        return [
+            token for name, token in await requested(database, email) if name == f"account.{kind}"
+        ]
 
     return (await eventually(look))[-1]
 
 
 async def actions(database: Connection) -> list[str]:
     rows = await database.fetch(
-        "SELECT action FROM audit a JOIN users u ON a.subject = u.id::text WHERE u.email = $1 ORDER BY a.id", ADA
+        "SELECT action FROM audit a JOIN users u ON a.subject = u.id::text WHERE u.email = $1 ORDER BY a.id",
+        ADA,
     )
     return [row["action"] for row in rows]
 
@@ -66,7 +73,9 @@ async def reset(api: Api, token: str, new: str = NEW) -> Answer:
     return await api.post(RESET, {"token": token, "newPassword": new})
 
 
-async def test_a_forgotten_password_is_set_anew_once_and_every_session_ends(api: Api, database: Connection) -> None:
+async def test_a_forgotten_password_is_set_anew_once_and_every_session_ends(
+    api: Api, database: Connection
+) -> None:
     old = await login(api, "ada")
     device_secret = await database.fetchval("SELECT device_secret FROM users WHERE email = $1", ADA)
     assert (await api.post(FORGOT, {"email": ADA.upper()})).status == 202
@@ -76,7 +85,9 @@ async def test_a_forgotten_password_is_set_anew_once_and_every_session_ends(api:
     assert (easy.status, easy.json["errors"][0]["pointer"]) == (400, "/newPassword")
     assert (await reset(api, token)).status == 204
     assert (await api.get("/api/v1/users/me", token=old)).status == 401
-    assert (await api.post("/api/v1/users/login", {"email": ADA, "password": DEMO_PASSWORD})).status == 401
+    assert (
+        await api.post("/api/v1/users/login", {"email": ADA, "password": DEMO_PASSWORD})
+    ).status == 401
     again = await reset(api, token, "another passphrase")
     assert (again.status, again.json["code"]) == (422, "mail_token_refused")
     await login(api, "ada", NEW)
@@ -86,17 +97,25 @@ async def test_a_forgotten_password_is_set_anew_once_and_every_session_ends(api:
     assert known != device_secret, "former devices are forgotten"
 
 
-async def test_an_unknown_address_is_answered_like_a_known_one(api: Api, database: Connection) -> None:
-    known, unknown = [await api.post(FORGOT, {"email": email}) for email in (ADA, "nobody@example.com")]
+async def test_an_unknown_address_is_answered_like_a_known_one(
+    api: Api, database: Connection
+) -> None:
+    known, unknown = [
+        await api.post(FORGOT, {"email": email}) for email in (ADA, "nobody@example.com")
+    ]
     hidden = {"trace-id", "date"}
-    assert (known.status, known.json) == (unknown.status, unknown.json) == (202, {"expiresIn": 1800})
+    assert (
+        (known.status, known.json) == (unknown.status, unknown.json) == (202, {"expiresIn": 1800})
+    )
     assert {k: v for k, v in known.headers.items() if k not in hidden} == {
         k: v for k, v in unknown.headers.items() if k not in hidden
     }
     await token_of(database, "reset_requested")
 
 
-async def test_a_token_is_good_for_half_an_hour_and_for_its_purpose(api: Api, database: Connection) -> None:
+async def test_a_token_is_good_for_half_an_hour_and_for_its_purpose(
+    api: Api, database: Connection
+) -> None:
     await api.post(FORGOT, {"email": ADA})
     token = await token_of(database, "reset_requested")
     assert (await api.post(CONFIRM, {"token": token})).status == 422
@@ -126,7 +145,9 @@ async def test_who_registers_confirms_the_address(api: Api, database: Connection
     signed_in = await api.post("/api/v1/users/login", {"email": email, "password": NEW})
     me = signed_in.json["user"]
     assert (me["emailConfirmed"], me["version"]) == (True, 3)
-    (told,) = await database.fetch("SELECT type, data FROM user_events WHERE user_id = $1 AND version = 3", me["id"])
+    (told,) = await database.fetch(
+        "SELECT type, data FROM user_events WHERE user_id = $1 AND version = 3", me["id"]
+    )
     assert (told["type"], json.loads(told["data"])) == ("customer.updated", me)
 
 
@@ -154,9 +175,15 @@ async def test_the_address_of_before_is_told_of_the_change(api: Api, database: C
     assert (await api.call("PUT", f"/api/v1/users/{me['id']}", named, token=token)).status == 200
     moved = {"name": me["name"], "email": "moved@example.com", "currentPassword": DEMO_PASSWORD}
     assert (await api.call("PUT", f"/api/v1/users/{me['id']}", moved, token=token)).status == 200
-    (told,) = await database.fetch("SELECT data FROM user_events WHERE type = 'account.email_changed'")
+    (told,) = await database.fetch(
+        "SELECT data FROM user_events WHERE type = 'account.email_changed'"
+    )
     data = json.loads(told["data"])
-    assert (data["formerEmail"], data["email"], data["emailConfirmed"]) == (ADA, "moved@example.com", False)
+    assert (data["formerEmail"], data["email"], data["emailConfirmed"]) == (
+        ADA,
+        "moved@example.com",
+        False,
+    )
 
 
 async def test_suspended_staff_are_sent_none(api: Api, database: Connection) -> None:
@@ -171,10 +198,16 @@ async def test_mails_are_bounded_and_an_account_is_not_told_by_that(
     seeded: str, identities: Identities, valkey: ValkeyServer, database: asyncpg.Connection
 ) -> None:
     settings = {"database_url": seeded, "valkey_url": valkey.url, "mail_secret": SECRET}
-    with running("users", identities, **settings, mails_per_account=2, mails_per_address=4) as process:
+    with running(
+        "users", identities, **settings, mails_per_account=2, mails_per_address=4
+    ) as process:
         async with Api.open(process.url) as api:
-            assert [(await api.post(FORGOT, {"email": ADA})).status for _ in range(5)] == [202] * 4 + [429]
-            other = await api.post(FORGOT, {"email": f"grace@{DOMAIN}"}, x_forwarded_for="203.0.113.7")
+            assert [(await api.post(FORGOT, {"email": ADA})).status for _ in range(5)] == [
+                202
+            ] * 4 + [429]
+            other = await api.post(
+                FORGOT, {"email": f"grace@{DOMAIN}"}, x_forwarded_for="203.0.113.7"
+            )
             assert other.status == 202
             await token_of(database, "reset_requested", f"grace@{DOMAIN}")
             await eventually_equal(lambda: count(database), 2)

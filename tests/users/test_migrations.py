@@ -12,7 +12,9 @@ from valerix.chassis.postgres.migrations import migrate
 from valerix.contracts.ids import new_id
 
 
-async def test_every_customer_is_told_once_more_as_it_is_now(database_url: Callable[..., str], tmp_path: Path) -> None:
+async def test_every_customer_is_told_once_more_as_it_is_now(
+    database_url: Callable[..., str], tmp_path: Path
+) -> None:
     url, folder = database_url(), resources.files("valerix.users") / "migrations"
     await migrate_up_to("0004", "users", url, tmp_path)
     customer, staff, former = sorted(UUID(new_id()) for _ in range(3))

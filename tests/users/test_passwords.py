@@ -66,7 +66,9 @@ def test_an_ordinary_passphrase_is_accepted() -> None:
         "\uff56\uff41\uff4c\uff45\uff52\uff49\uff58 forever",
     ],
 )
-def test_words_that_everybody_knows_of_an_account_are_refused_wherever_they_stand(easy: str) -> None:
+def test_words_that_everybody_knows_of_an_account_are_refused_wherever_they_stand(
+    easy: str,
+) -> None:
     with pytest.raises(Invalid):
         check_acceptable(easy, "countess@example.com", "Ada King Lovelace")
 
@@ -95,7 +97,9 @@ async def test_a_password_matches_however_its_accents_are_composed() -> None:
         assert await pool.verify(hashed, "cafe\u0301 au lait!")
 
 
-async def test_without_a_hash_one_is_verified_all_the_same_and_never_matches(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_hash_one_is_verified_all_the_same_and_never_matches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     verified: list[str] = []
 
     def always(hashed: str, _: str) -> bool:
@@ -134,7 +138,9 @@ async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() 
         assert await pool.hash(GOOD)
 
 
-async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_before_any_other_work() -> None:
+async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_before_any_other_work() -> (
+    None
+):
     untouched: Any = object()  # neither limits nor database: a flood must not load them
     origin = Origin("203.0.113.7", "a browser", secure=True)
     with ThreadPoolExecutor(1) as executor:

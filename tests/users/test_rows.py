@@ -44,7 +44,9 @@ async def user(tx: Transaction, number: int, customer_number: str | None) -> Use
         tx, user_id, **values, customer_number=customer_number, password_hash=f"hash-{number}"
     )
     assert made == begun
-    await tx.execute("UPDATE users SET created_at = $2, updated_at = $3 WHERE id = $1", user_id, FIRST, SECOND)
+    await tx.execute(
+        "UPDATE users SET created_at = $2, updated_at = $3 WHERE id = $1", user_id, FIRST, SECOND
+    )
     return replace(begun, created_at=FIRST, updated_at=SECOND)
 
 
@@ -74,10 +76,19 @@ async def test_sessions(tx: Transaction, kind: str, csrf: str | None) -> None:
     week = moment + timedelta(days=7)
     opened = Session(session_id, owner.id, kind, csrf, "agent", "address", moment, moment, week)
     assert opened == await sessions.insert_session(
-        tx, session_id, owner.id, kind=kind, csrf=csrf, user_agent="agent", address="address", idle_days=7
+        tx,
+        session_id,
+        owner.id,
+        kind=kind,
+        csrf=csrf,
+        user_agent="agent",
+        address="address",
+        idle_days=7,
     )
     await tx.execute("UPDATE sessions SET created_at = $1, last_used_at = $2", SECOND, THIRD)
-    assert await sessions.list_live(tx, owner.id) == [replace(opened, created_at=SECOND, last_used_at=THIRD)]
+    assert await sessions.list_live(tx, owner.id) == [
+        replace(opened, created_at=SECOND, last_used_at=THIRD)
+    ]
 
     await sessions.insert_refresh_token(tx, b"hashed", session_id)
     assert await sessions.claim_refresh_token(tx, b"hashed") == session_id
@@ -86,7 +97,17 @@ async def test_sessions(tx: Transaction, kind: str, csrf: str | None) -> None:
 
 
 async def test_the_audit_trail(tx: Transaction) -> None:
-    full = AuditEntry(new_id(), "action", "actor", "subject", "session", "address", "agent", "trace", {"detail": 1})
+    full = AuditEntry(
+        new_id(),
+        "action",
+        "actor",
+        "subject",
+        "session",
+        "address",
+        "agent",
+        "trace",
+        {"detail": 1},
+    )
     bare = AuditEntry(new_id(), "action-2", None, None, None, "address-2", "agent-2", "trace-2")
     for entry in (full, bare):
         await audit.append(tx, entry)

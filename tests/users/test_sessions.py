@@ -63,10 +63,14 @@ async def test_using_a_refresh_token_twice_ends_the_session_for_everybody(api: A
     assert (again.status, again.json["code"]) == (401, "refresh_refused")
     assert (await refresh(api, second["refreshToken"])).status == 401
     assert (await api.get(ME, token=second["accessToken"])).status == 401
-    assert (await api.get(ME, token=other["accessToken"])).status == 200, "another session is not affected"
+    assert (await api.get(ME, token=other["accessToken"])).status == 200, (
+        "another session is not affected"
+    )
 
 
-async def test_of_two_who_use_one_token_at_once_one_wins_and_the_session_ends(api: Api, database: Connection) -> None:
+async def test_of_two_who_use_one_token_at_once_one_wins_and_the_session_ends(
+    api: Api, database: Connection
+) -> None:
     token = (await sign_in(api))["refreshToken"]
     for _ in range(RACES):
         answers = await asyncio.gather(refresh(api, token), refresh(api, token))
@@ -88,7 +92,9 @@ async def test_nonsense_is_refused_like_a_used_token(api: Api) -> None:
     assert (await api.post(REFRESH, {"refreshToken": "x" * 101})).status == 400
 
 
-async def test_the_database_holds_no_token_anybody_could_use(api: Api, database: Connection) -> None:
+async def test_the_database_holds_no_token_anybody_could_use(
+    api: Api, database: Connection
+) -> None:
     token = (await sign_in(api))["refreshToken"]
     assert len(token) >= 43
     (row,) = await database.fetch("SELECT hash FROM refresh_tokens")
@@ -108,7 +114,9 @@ async def test_no_session_outlives_its_longest_life_however_often_it_is_refreshe
     token = (await sign_in(api))["refreshToken"]
     await database.execute("UPDATE sessions SET created_at = now() - interval '29 days'")
     await refresh(api, token)
-    left = await database.fetchval("SELECT extract(epoch FROM expires_at - now())::float8 FROM sessions")
+    left = await database.fetchval(
+        "SELECT extract(epoch FROM expires_at - now())::float8 FROM sessions"
+    )
     assert left == pytest.approx(86400, abs=60)
 
 
@@ -133,14 +141,22 @@ async def test_a_user_sees_their_devices_and_ends_one(api: Api) -> None:
     )
     listed = (await api.get(SESSIONS, token=here["accessToken"])).json["items"]
     (other,) = [session for session in listed if not session["current"]]
-    assert (other["userAgent"], other["address"], other["kind"]) == ("Lovelace/1.0", "203.0.113.7", "token")
+    assert (other["userAgent"], other["address"], other["kind"]) == (
+        "Lovelace/1.0",
+        "203.0.113.7",
+        "token",
+    )
     assert len(listed) == 2
 
     mallory = await login(api, "mallory")
     assert (await api.call("DELETE", f"{SESSIONS}/{other['id']}", token=mallory)).status == 404
-    assert (await api.call("DELETE", f"{SESSIONS}/{other['id']}", token=here["accessToken"])).status == 204
+    assert (
+        await api.call("DELETE", f"{SESSIONS}/{other['id']}", token=here["accessToken"])
+    ).status == 204
     assert (await api.get(ME, token=there.json["accessToken"])).status == 401
-    assert (await api.call("DELETE", f"{SESSIONS}/{other['id']}", token=here["accessToken"])).status == 404
+    assert (
+        await api.call("DELETE", f"{SESSIONS}/{other['id']}", token=here["accessToken"])
+    ).status == 404
     assert (await api.get(ME, token=here["accessToken"])).status == 200
 
 
@@ -188,7 +204,9 @@ async def test_scripts_can_read_none_of_the_tokens(browser: Browser) -> None:
     assert access["max-age"] == "600"
 
 
-async def test_a_browser_reads_by_cookie_and_changes_only_with_the_csrf_token(browser: Browser) -> None:
+async def test_a_browser_reads_by_cookie_and_changes_only_with_the_csrf_token(
+    browser: Browser,
+) -> None:
     assert (await browser.call("GET", ME)).json["name"] == "Ada Lovelace"
     for headers in ({}, {"x_csrf_token": "guessed"}, {"x_csrf_token": ""}):
         refused = await browser.call("DELETE", SESSIONS, **headers)
@@ -198,13 +216,17 @@ async def test_a_browser_reads_by_cookie_and_changes_only_with_the_csrf_token(br
 
 async def test_a_bearer_token_outweighs_the_cookie(browser: Browser, api: Api) -> None:
     grace = await login(api, "grace")
-    assert (await browser.call("GET", ME, authorization=f"Bearer {grace}")).json["name"] == "Grace Hopper"
+    assert (await browser.call("GET", ME, authorization=f"Bearer {grace}")).json[
+        "name"
+    ] == "Grace Hopper"
     assert (await browser.call("GET", ME, authorization="Bearer nonsense")).status == 401
 
 
 async def test_a_programs_token_in_a_cookie_changes_nothing(api: Api) -> None:
     token = (await sign_in(api))["accessToken"]
-    refused = await api.call("DELETE", SESSIONS, cookie=f"valerix_access={token}", x_csrf_token="anything")
+    refused = await api.call(
+        "DELETE", SESSIONS, cookie=f"valerix_access={token}", x_csrf_token="anything"
+    )
     assert (refused.status, refused.json["code"]) == (403, "csrf_token_missing")
 
 
@@ -213,11 +235,15 @@ async def test_a_browser_refreshes_by_cookie_with_the_csrf_token(browser: Browse
     assert (await browser.call("POST", REFRESH)).json["code"] == "csrf_token_missing"
     assert (await browser.call("POST", REFRESH, **browser.csrf)).status == 200
     assert browser.jar["valerix_refresh"] != before["valerix_refresh"]
-    assert browser.jar["valerix_csrf"] == before["valerix_csrf"], "pages that read it before stay right"
+    assert browser.jar["valerix_csrf"] == before["valerix_csrf"], (
+        "pages that read it before stay right"
+    )
     assert (await browser.call("GET", ME)).status == 200
 
 
-async def test_of_two_tabs_that_refresh_at_once_one_is_told_to_look_again(browser: Browser, api: Api) -> None:
+async def test_of_two_tabs_that_refresh_at_once_one_is_told_to_look_again(
+    browser: Browser, api: Api
+) -> None:
     late = Browser(api)
     late.jar = dict(browser.jar)
     assert (await browser.call("POST", REFRESH, **browser.csrf)).status == 200
@@ -226,7 +252,9 @@ async def test_of_two_tabs_that_refresh_at_once_one_is_told_to_look_again(browse
     assert (await browser.call("POST", REFRESH, **browser.csrf)).status == 200
 
 
-async def test_a_stolen_cookie_used_later_ends_the_session(browser: Browser, api: Api, database: Connection) -> None:
+async def test_a_stolen_cookie_used_later_ends_the_session(
+    browser: Browser, api: Api, database: Connection
+) -> None:
     thief = Browser(api)
     thief.jar = dict(browser.jar)
     await browser.call("POST", REFRESH, **browser.csrf)
@@ -235,7 +263,9 @@ async def test_a_stolen_cookie_used_later_ends_the_session(browser: Browser, api
     assert (await browser.call("GET", ME)).status == 401
 
 
-async def test_a_cookies_token_is_no_use_in_a_body_nor_the_other_way_round(browser: Browser, api: Api) -> None:
+async def test_a_cookies_token_is_no_use_in_a_body_nor_the_other_way_round(
+    browser: Browser, api: Api
+) -> None:
     assert (await refresh(api, browser.jar["valerix_refresh"])).status == 401
     browser.jar["valerix_refresh"] = (await sign_in(api))["refreshToken"]
     assert (await browser.call("POST", REFRESH, **browser.csrf)).status == 401
@@ -245,15 +275,23 @@ async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:
     assert (await browser.call("POST", LOGOUT)).status == 403
     assert (await browser.call("POST", LOGOUT, **browser.csrf)).status == 204
     device = browser.set.pop("valerix_device")
-    assert {name: morsel["max-age"] for name, morsel in browser.set.items()} == dict.fromkeys(browser.set, "0")
-    assert (device["max-age"], device["path"], device["samesite"]) == ("34560000", "/api/v1/users", "strict")
+    assert {name: morsel["max-age"] for name, morsel in browser.set.items()} == dict.fromkeys(
+        browser.set, "0"
+    )
+    assert (device["max-age"], device["path"], device["samesite"]) == (
+        "34560000",
+        "/api/v1/users",
+        "strict",
+    )
 
 
 # --- the other services
 
 
 @pytest.fixture(scope="module")
-def payments(service: Process, identities: Identities, postgres: PostgresServer) -> Iterator[Process]:
+def payments(
+    service: Process, identities: Identities, postgres: PostgresServer
+) -> Iterator[Process]:
     """Another service: any will do, as all share the same edge."""
     name, url = postgres.fresh_database("payments")
     away = dict.fromkeys(("psp_url", "orders_url"), "http://127.0.0.1:1")
@@ -273,7 +311,9 @@ async def test_another_service_takes_the_cookie(api: Api, elsewhere: Api) -> Non
     browser = await Browser(api).sign_in(f"operator@{DOMAIN}", DEMO_PASSWORD)
     cookie = f"valerix_access={browser.jar['valerix_access']}"
     assert (await elsewhere.call("GET", PAYMENTS, cookie=cookie)).status == 200
-    refused = await elsewhere.call("POST", f"{PAYMENTS}/{NO_ID}/refund", {"reason": "test"}, cookie=cookie)
+    refused = await elsewhere.call(
+        "POST", f"{PAYMENTS}/{NO_ID}/refund", {"reason": "test"}, cookie=cookie
+    )
     assert (refused.status, refused.json["code"]) == (403, "csrf_token_missing")
     refused = await elsewhere.call(
         "POST", f"{PAYMENTS}/{NO_ID}/refund", {"reason": "test"}, cookie=cookie, **browser.csrf
@@ -294,7 +334,9 @@ async def test_another_service_soon_refuses_who_signed_out(api: Api, elsewhere: 
     assert (await elsewhere.get(PAYMENTS, token=stays["accessToken"])).status == 200
 
 
-async def test_what_was_revoked_stays_so_while_users_is_away(api: Api, service: Process, elsewhere: Api) -> None:
+async def test_what_was_revoked_stays_so_while_users_is_away(
+    api: Api, service: Process, elsewhere: Api
+) -> None:
     gone, stays = await sign_in(api, "operator"), await sign_in(api, "operator")
     await api.call("POST", LOGOUT, token=gone["accessToken"])
 
@@ -312,5 +354,9 @@ async def test_what_was_revoked_stays_so_while_users_is_away(api: Api, service: 
 
 
 async def test_the_list_of_ended_sessions_is_for_services(api: Api, identities: Identities) -> None:
-    for token, status in ((identities.person("admin"), 403), (None, 401), (identities.service("orders", "users"), 200)):
+    for token, status in (
+        (identities.person("admin"), 403),
+        (None, 401),
+        (identities.service("orders", "users"), 200),
+    ):
         assert (await api.post(LIST_REVOKED, {}, token=token)).status == status

@@ -41,16 +41,27 @@ SESSION = Session(
 )
 
 
-def test_every_service_accepts_the_token_and_learns_role_and_customer_number(identities: Identities) -> None:
+def test_every_service_accepts_the_token_and_learns_role_and_customer_number(
+    identities: Identities,
+) -> None:
     token = AccessTokens(identities.signing_key_file("users")).issue(ADA, SESSION)
     for service in ("orders", "payments"):
         principal = Verifier(KeyRing(identities.keys_file), service).verify(f"Bearer {token}")
-        assert (principal.subject, principal.role, principal.owner_id) == (ADA.id, "customer", "CUST-001")
+        assert (principal.subject, principal.role, principal.owner_id) == (
+            ADA.id,
+            "customer",
+            "CUST-001",
+        )
 
 
-def test_a_token_lives_ten_minutes_has_an_id_of_its_own_and_says_nothing_personal(identities: Identities) -> None:
+def test_a_token_lives_ten_minutes_has_an_id_of_its_own_and_says_nothing_personal(
+    identities: Identities,
+) -> None:
     tokens = AccessTokens(identities.signing_key_file("users"))
-    claims = [jwt.decode(tokens.issue(ADA, SESSION), options={"verify_signature": False}) for _ in range(2)]
+    claims = [
+        jwt.decode(tokens.issue(ADA, SESSION), options={"verify_signature": False})
+        for _ in range(2)
+    ]
     assert [claim["exp"] - claim["iat"] for claim in claims] == [600, 600]
     assert claims[0]["jti"] != claims[1]["jti"]
     assert set(claims[0]) == {"iss", "aud", "sub", "role", "own", "sid", "iat", "exp", "jti"}
@@ -69,7 +80,9 @@ def test_another_services_key_is_refused_at_start(identities: Identities) -> Non
         AccessTokens(None)
 
 
-def test_private_parts_stay_inside_even_when_the_file_has_them(identities: Identities, tmp_path: Path) -> None:
+def test_private_parts_stay_inside_even_when_the_file_has_them(
+    identities: Identities, tmp_path: Path
+) -> None:
     private = json.loads(identities.signing_key_file("users").read_text())
     assert "d" in private
     careless = tmp_path / "careless.json"

@@ -14,7 +14,9 @@ from tools.client.python import MODELS, models
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.client", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tools.client",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", nargs="?", choices=["models", "types"])
     wanted = parser.parse_args().what

@@ -27,7 +27,10 @@ from valerix.launcher.settings import GatewaySettings
 
 Document = dict[str, Any]
 Message = dict[str, Any]
-App = Callable[[Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+App = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
 """An ASGI app."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = ("orders", "inventory", "payments", "users", "notifications")
@@ -60,7 +63,10 @@ async def _documents(folder: Path) -> dict[str, Document]:
     ports = dict.fromkeys(topology.DEFAULT_PORTS, CLOSED_PORT)
     plan = Plan(data_dir=folder, ports=ports, gateway=GatewaySettings())
     instances = {instance.process: instance for instance in plan.instances}
-    return {name: await _document(name, environment(instances[name], plan, credentials)) for name in SERVICES}
+    return {
+        name: await _document(name, environment(instances[name], plan, credentials))
+        for name in SERVICES
+    }
 
 
 async def _document(name: str, variables: Mapping[str, str]) -> Document:

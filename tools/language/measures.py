@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-VAGUE: Final = re.compile(r"\b(who|whoever|whom|whose|nobody|somebody|everybody|anybody|told|asked)\b", re.IGNORECASE)
-"""Words whose sentences mostly have a person for their subject where the thing that acts has a name."""
+VAGUE: Final = re.compile(
+    r"\b(who|whoever|whom|whose|nobody|somebody|everybody|anybody|told|asked)\b", re.IGNORECASE
+)
+"""Words whose sentences mostly have a person for their subject where the thing that acts has a
+name.
+"""
 WORD: Final = re.compile(r"[A-Za-z']+")
 DEFINITIONS: Final = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PYTHON_WIDTH: Final = 100
@@ -22,7 +26,9 @@ CONVENTIONAL: Final = {"Settings"}
 
 
 class Language(NamedTuple):
-    """`vague`, `wide_python` and `wide_javascript` are places (`path:line: text`); `documented` is a share."""
+    """`vague`, `wide_python` and `wide_javascript` are places (`path:line: text`); `documented` is
+    a share.
+    """
 
     words: int
     vague: list[str]
@@ -33,7 +39,9 @@ class Language(NamedTuple):
 
 
 def measured(root: Path) -> Language:
-    """Words, docstrings and class names of the product; widths of all Python and of the console's JavaScript."""
+    """Words, docstrings and class names of the product; widths of all Python and of the console's
+    JavaScript.
+    """
     product = {file: file.read_text() for file in sorted((root / "src" / "valerix").rglob("*.py"))}
     trees = {file: ast.parse(text) for file, text in product.items()}
     prose = [
@@ -50,7 +58,11 @@ def measured(root: Path) -> Language:
         if isinstance(node, ast.ClassDef)
     )
     static = root / "src" / "valerix" / "console" / "static"
-    ours = (file for folder in ("src", "tests", "tools", "bench") for file in (root / folder).rglob("*.py"))
+    ours = (
+        file
+        for folder in ("src", "tests", "tools", "bench")
+        for file in (root / folder).rglob("*.py")
+    )
     pages = (file for file in static.rglob("*.js") if "vendor" not in file.parts)
     return Language(
         sum(len(WORD.findall(text)) for _, text in prose),

@@ -20,12 +20,16 @@ HERE = Path(__file__).parents[2]
 def main() -> None:
     own, arguments = split(sys.argv[1:])
     options = parser().parse_args(own, argparse.Namespace(arguments=arguments))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the exit restores the file and ends the tests
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # the exit restores the file and ends the tests
     options.command(options)
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Split the arguments at `--`: this program's own, and pytest's, which argparse must not see."""
+    """Split the arguments at `--`: this program's own, and pytest's, which argparse must not
+    see.
+    """
     end = words.index("--") if "--" in words else len(words)
     return words[:end], words[end + 1 :]
 
@@ -33,18 +37,28 @@ def split(words: list[str]) -> tuple[list[str], list[str]]:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tools.mutants")
     commands = top.add_subparsers(required=True)
-    drawing = commands.add_parser("draw", help="print mutants of the sources at a commit, drawn with it as the seed")
+    drawing = commands.add_parser(
+        "draw", help="print mutants of the sources at a commit, drawn with it as the seed"
+    )
     drawing.add_argument("count", type=int)
-    drawing.add_argument("commit", help="also the seed, as it is written: a longer form of the id draws other mutants")
-    drawing.set_defaults(command=lambda o: print(mutants.written(draw(HERE, o.commit, o.count)), end=""))
+    drawing.add_argument(
+        "commit",
+        help="also the seed, as it is written: a longer form of the id draws other mutants",
+    )
+    drawing.set_defaults(
+        command=lambda o: print(mutants.written(draw(HERE, o.commit, o.count)), end="")
+    )
     for name, act in (("apply", Mutant.apply), ("restore", Mutant.restore)):
         _add_change(commands.add_parser(name, help=f"{name} one mutant in a checkout"), act)
     _add_run(
         commands.add_parser(
-            "run", help="run tests against each mutant without a result; pytest's options follow after --"
+            "run",
+            help="run tests against each mutant without a result; pytest's options follow after --",
         )
     )
-    reporting = commands.add_parser("report", help="print the mutants with their results as a table")
+    reporting = commands.add_parser(
+        "report", help="print the mutants with their results as a table"
+    )
     _add_files(reporting)
     reporting.set_defaults(command=report)
     return top
@@ -59,17 +73,27 @@ def _add_change(change: argparse.ArgumentParser, act: object) -> None:
 
 def _add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("list", type=Path)
-    command.add_argument("results", type=Path, help="JSON lines; number 0 is the run without a mutant")
+    command.add_argument(
+        "results", type=Path, help="JSON lines; number 0 is the run without a mutant"
+    )
 
 
 def _add_run(running: argparse.ArgumentParser) -> None:
     _add_files(running)
-    running.add_argument("--tests", type=str.split, default=["tests"], help="paths, in one argument")
     running.add_argument(
-        "--nearest-first", action="store_true", help="run the tests of the mutant's area before the others"
+        "--tests", type=str.split, default=["tests"], help="paths, in one argument"
     )
-    running.add_argument("--limit-seconds", type=float, default=1200.0, help="for each run of pytest")
-    running.add_argument("--commit", default="HEAD", help="commit to test; a mutant that does not fit is reported")
+    running.add_argument(
+        "--nearest-first",
+        action="store_true",
+        help="run the tests of the mutant's area before the others",
+    )
+    running.add_argument(
+        "--limit-seconds", type=float, default=1200.0, help="for each run of pytest"
+    )
+    running.add_argument(
+        "--commit", default="HEAD", help="commit to test; a mutant that does not fit is reported"
+    )
     running.add_argument("--checkout", type=Path, help="a working tree to keep for further runs")
     running.add_argument("--only", type=_numbers, help="e.g. 3,17,20")
     running.set_defaults(command=run)
@@ -87,8 +111,15 @@ def change_one(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     tests = Suite(options.tests, options.arguments, options.limit_seconds, options.nearest_first)
     done = results(options.results)
-    open_ = [m for m in mutants.read(options.list) if m.number not in done and m.number in (options.only or [m.number])]
-    with scratch(HERE, options.commit, options.checkout) as checkout, options.results.open("ab", buffering=0) as file:
+    open_ = [
+        m
+        for m in mutants.read(options.list)
+        if m.number not in done and m.number in (options.only or [m.number])
+    ]
+    with (
+        scratch(HERE, options.commit, options.checkout) as checkout,
+        options.results.open("ab", buffering=0) as file,
+    ):
         if 0 not in done:
             file.write(_line(_passing(tests.baseline(checkout))))
         for count, mutant in enumerate(open_, 1):
@@ -114,7 +145,10 @@ def _line(result: Result) -> bytes:
 
 def results(file: Path) -> dict[int, Result]:
     lines = file.read_bytes().splitlines() if file.exists() else []
-    return {result.number: result for result in (msgspec.json.decode(line, type=Result) for line in lines)}
+    return {
+        result.number: result
+        for result in (msgspec.json.decode(line, type=Result) for line in lines)
+    }
 
 
 def where(mutant: Mutant) -> str:
@@ -137,7 +171,9 @@ def changed(mutant: Mutant) -> str:
     before, after = mutant.before.split(), mutant.after.split()
     first = max(0, _same(before, after) - 1)
     rest = _same(before[:first:-1], after[:first:-1])
-    return " → ".join(f"`{' '.join(words[first : len(words) - max(0, rest - 1)])}`" for words in (before, after))
+    return " → ".join(
+        f"`{' '.join(words[first : len(words) - max(0, rest - 1)])}`" for words in (before, after)
+    )
 
 
 def _same(left: list[str], right: list[str]) -> int:

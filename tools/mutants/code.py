@@ -19,13 +19,24 @@ _SIGN = re.compile(rb"[+-]")
 def edits(source: Source) -> Iterator[Edit]:
     inverted = set(_returns_of_predicates(source.tree))
     for node in nodes(source.tree):
-        for mutate in (_compared, _combined, _condition, _signed, _constant, _deleted, _defaults, _keyword):
+        for mutate in (
+            _compared,
+            _combined,
+            _condition,
+            _signed,
+            _constant,
+            _deleted,
+            _defaults,
+            _keyword,
+        ):
             yield from mutate(source, node)
         if isinstance(node, ast.Return):
             yield from _returned(source, node, node in inverted)
 
 
-def _token(source: Source, pattern: re.Pattern[bytes], left: ast.expr, right: ast.expr) -> re.Match[bytes]:
+def _token(
+    source: Source, pattern: re.Pattern[bytes], left: ast.expr, right: ast.expr
+) -> re.Match[bytes]:
     """Return the operator between two operands. Raises ValueError."""
     found = pattern.search(source.text, source.end(left), source.start(right))
     if found is None:
@@ -62,14 +73,18 @@ def _condition(source: Source, node: ast.AST) -> Iterator[Edit]:
 
 def _signed(source: Source, node: ast.AST) -> Iterator[Edit]:
     if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
-        left, right = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+        left, right = (
+            (node.left, node.right) if isinstance(node, ast.BinOp) else (node.target, node.value)
+        )
         if not any(_is_text(operand) for operand in (left, right)):
             token = _token(source, _SIGN, left, right)
             yield Edit(*token.span(), "arithmetic", b"-" if token[0] == b"+" else b"+")
 
 
 def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _constant(source: Source, node: ast.AST) -> Iterator[Edit]:

@@ -36,7 +36,9 @@ class Point(NamedTuple):
         after = text[start : edit.start] + edit.text + text[edit.end : end]
         line = text.count(b"\n", 0, start) + 1
         before = text[start:end].decode()
-        return Mutant(number, area(self.path), self.path, line, edit.operator, before, after.decode())
+        return Mutant(
+            number, area(self.path), self.path, line, edit.operator, before, after.decode()
+        )
 
 
 def area(path: str) -> str:
@@ -56,7 +58,11 @@ def draw(repository: Path, commit: str, count: int) -> list[Mutant]:
     seats = shares({name: len(found) for name, found in by_area.items()}, count)
     # Python guarantees that random() stays the same in later versions, but not sample().
     chance = random.Random(commit)  # noqa: S311 - a reproducible draw, no secret
-    drawn = [p for name in sorted(by_area) for p in sorted(by_area[name], key=lambda _: chance.random())[: seats[name]]]
+    drawn = [
+        p
+        for name in sorted(by_area)
+        for p in sorted(by_area[name], key=lambda _: chance.random())[: seats[name]]
+    ]
     drawn.sort(key=lambda point: (point.path, point.edit))
     return [point.mutant(number) for number, point in enumerate(drawn, 1)]
 
@@ -71,7 +77,9 @@ def shares(sizes: dict[str, int], count: int) -> dict[str, int]:
 
 def points(repository: Path, commit: str) -> Iterator[Point]:
     """Yield all possible mutants, in the order of path, position and operator."""
-    listed = git(repository, "ls-tree", "-r", "--name-only", "--full-tree", commit).decode().splitlines()
+    listed = (
+        git(repository, "ls-tree", "-r", "--name-only", "--full-tree", commit).decode().splitlines()
+    )
     for path in sorted(filter(area, listed)):
         source = Source(git(repository, "show", f"{commit}:{path}"))
         yield from (Point(path, source, edit) for edit in edits(source))

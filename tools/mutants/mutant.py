@@ -26,7 +26,9 @@ class Mutant(msgspec.Struct, frozen=True):
         file = checkout / self.path
         text = self.mutated(file.read_text()) if file.exists() else None
         if text is None:
-            raise DoesNotApply(f"{self.number}: {self.path}:{self.line} is not {self.before.strip()!r}")
+            raise DoesNotApply(
+                f"{self.number}: {self.path}:{self.line} is not {self.before.strip()!r}"
+            )
         ast.parse(text)
         file.write_text(text)
 

@@ -27,11 +27,16 @@ _BOUNDARY = re.compile(
 
 def edits(source: Source) -> Iterator[Edit]:
     for node in nodes(source.tree):
-        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        if isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ):
             text = _visible(source.of(node), isinstance(node, ast.JoinedStr))
             if _STATEMENT.search(text):
                 start = source.start(node)
-                yield from (edit._replace(start=edit.start + start, end=edit.end + start) for edit in _mutations(text))
+                yield from (
+                    edit._replace(start=edit.start + start, end=edit.end + start)
+                    for edit in _mutations(text)
+                )
 
 
 def _visible(literal: bytes, is_format: bool) -> bytes:
@@ -52,7 +57,9 @@ def _mutations(text: bytes) -> Iterator[Edit]:
         yield Edit(*sign.span(), "sql arithmetic", b"-" if sign[0] == b"+" else b"+")
     for conjunction in _AND.finditer(text):
         if not _RANGE.search(text, 0, conjunction.start()):
-            yield Edit(conjunction.start(), _end_of_condition(text, conjunction.end()), "sql conjunct", b"")
+            yield Edit(
+                conjunction.start(), _end_of_condition(text, conjunction.end()), "sql conjunct", b""
+            )
 
 
 def _comparisons(text: bytes) -> Iterator[Edit]:

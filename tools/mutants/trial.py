@@ -53,10 +53,14 @@ class Suite(NamedTuple):
         outcome = self._first_failure(checkout, "")
         return Result(0, *outcome, round(time.monotonic() - began, 1))
 
-    def _first_failure(self, checkout: Path, area: str) -> tuple[Literal["killed", "timeout", "survived"], str]:
+    def _first_failure(
+        self, checkout: Path, area: str
+    ) -> tuple[Literal["killed", "timeout", "survived"], str]:
         for selected in stages(checkout, self.paths, area if self.nearest_first else ""):
             try:
-                code, output = run_tests(checkout, [*selected, "-x", *self.arguments], self.limit_seconds)
+                code, output = run_tests(
+                    checkout, [*selected, "-x", *self.arguments], self.limit_seconds
+                )
             except subprocess.TimeoutExpired:
                 return "timeout", " ".join(selected)
             if code not in (PASSED, NOTHING_COLLECTED):
@@ -66,9 +70,14 @@ class Suite(NamedTuple):
 
 def stages(checkout: Path, paths: Sequence[str], area: str) -> list[list[str]]:
     """Return the runs of pytest in order: the area's tests, narrow ones first, then all others."""
-    near = [found for found in nearest(checkout, area) if any(_within(found, path) for path in paths)]
+    near = [
+        found for found in nearest(checkout, area) if any(_within(found, path) for path in paths)
+    ]
     rest = [path for path in paths if not any(_within(path, done) for done in near)]
-    return [*([path] for path in near), *([[*rest, *(f"--ignore={path}" for path in near)]] if rest else [])]
+    return [
+        *([path] for path in near),
+        *([[*rest, *(f"--ignore={path}" for path in near)]] if rest else []),
+    ]
 
 
 def nearest(checkout: Path, area: str) -> list[str]:
@@ -97,7 +106,12 @@ def run_tests(checkout: Path, arguments: Sequence[str], limit_seconds: float) ->
     """
     command = [str(checkout / ".venv" / "bin" / "python"), "-m", "pytest", *arguments]
     process = subprocess.Popen(
-        command, cwd=checkout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        cwd=checkout,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         output, _ = process.communicate(timeout=limit_seconds)

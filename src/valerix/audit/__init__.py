@@ -1,1 +1,3 @@
-"""Checks the invariants against the databases and the provider's own ledger, a function per rule."""
+"""Checks the invariants against the databases and the provider's own ledger, a function per
+rule.
+"""

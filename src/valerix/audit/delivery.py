@@ -142,8 +142,12 @@ async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
     notifications = snapshot.connection("notifications")
     await notifications.execute(_OCCASIONS)
     for topic in HISTORIES:
-        await snapshot.copy(topic, _occasions(topic), "notifications", "occasion_facts", *snapshot.delivered)
-    low = await snapshot.connection(INVENTORY).fetch(f"WITH {LOW_STOCK} SELECT * FROM low", *snapshot.delivered)
+        await snapshot.copy(
+            topic, _occasions(topic), "notifications", "occasion_facts", *snapshot.delivered
+        )
+    low = await snapshot.connection(INVENTORY).fetch(
+        f"WITH {LOW_STOCK} SELECT * FROM low", *snapshot.delivered
+    )
     records = {
         (occasion(_low_stock(row))[1], channel)
         for row in low
@@ -164,7 +168,10 @@ async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
         WHERE coalesce(n, 0) <> 1 AND event_id <> ALL($2::text[])
         """,
         # Ids contain the time of their occasion; for low stock, rounded to the hour.
-        arguments=(first_id_at(snapshot.delivered.since - timedelta(hours=1)), await _dead(snapshot, "notifications")),
+        arguments=(
+            first_id_at(snapshot.delivered.since - timedelta(hours=1)),
+            await _dead(snapshot, "notifications"),
+        ),
     )
 
 
@@ -172,7 +179,9 @@ def _occasions(topic: str) -> str:
     """Return SQL for the events of a history that cause notifications, once for each channel."""
     table, subject = HISTORIES[topic]
     wanted = ", ".join(
-        f"('{name}', '{channel}')" for name in BY_SOURCE[topic] for channel, _ in NOTIFICATIONS_BY_EVENT.get(name, ())
+        f"('{name}', '{channel}')"
+        for name in BY_SOURCE[topic]
+        for channel, _ in NOTIFICATIONS_BY_EVENT.get(name, ())
     )
     # Events of other topics always have a customer.
     owned = "data ->> 'customerId' IS NOT NULL" if topic == "payments" else "true"

@@ -10,7 +10,9 @@ from valerix.orders.decisions import CHANGED, DELAYED, STILL_HELD
 from valerix.orders.transitions import TRANSITIONS
 from valerix.payments import domain as payments
 
-_LEGAL_ORDERS: Final = sorted({("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)})
+_LEGAL_ORDERS: Final = sorted(
+    {("", OrderStatus.PENDING), *((a, b) for a, after in TRANSITIONS.items() for b in after)}
+)
 _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.items() for b in after)
 
 # An event's name states the status it leads to. Events such as delayed or refunded lead to none.
@@ -43,7 +45,9 @@ async def payments_have_gap_free_legal_histories(snapshot: AuditSnapshot) -> Fin
     return await snapshot.find(
         "payments",
         checked="SELECT count(*) FROM payment_events",
-        violations=_history("payments", "payment_events", "payment_id", _PAYMENT_STATUS, _FIRST_PAYMENT_STATUS),
+        violations=_history(
+            "payments", "payment_events", "payment_id", _PAYMENT_STATUS, _FIRST_PAYMENT_STATUS
+        ),
         arguments=_pairs(_LEGAL_PAYMENTS),
     )
 

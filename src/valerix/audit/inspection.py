@@ -73,7 +73,9 @@ async def inspect(
     return AuditReport(all(v.holds for v in ordered), round(time.monotonic() - started, 2), ordered)
 
 
-async def _look(sources: Sources, unfinished_after_seconds: float, rules: Sequence[Rule]) -> dict[str, Verdict]:
+async def _look(
+    sources: Sources, unfinished_after_seconds: float, rules: Sequence[Rule]
+) -> dict[str, Verdict]:
     async with AuditSnapshot.gather(sources, unfinished_after_seconds) as snapshot:
         return {rule.name: _verdict(rule, await rule.judge(snapshot)) for rule in rules}
 

@@ -94,7 +94,9 @@ async def _connected(url: str) -> AsyncIterator[Connection]:
     # Histories are read in the order of their keys: with a sort, each page would cost as much as
     # all pages.
     settings = {"jit": "off", "enable_sort": "off"}
-    connection = await asyncpg.connect(url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=settings)
+    connection = await asyncpg.connect(
+        url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=settings
+    )
     try:
         yield connection
     finally:
@@ -123,7 +125,9 @@ async def _leave(connection: Connection, topic: str, service: str, stalled_secon
     since = time.monotonic()
     while left > MAX_WAITING:
         if time.monotonic() - since > stalled_seconds:
-            raise OutboxStalled(f"{left} messages wait in the outbox of {service}, and the first is not published")
+            raise OutboxStalled(
+                f"{left} messages wait in the outbox of {service}, and the first is not published"
+            )
         await asyncio.sleep(POLL_SECONDS)
         before = first
         ((left, first),) = await connection.fetch(waiting)

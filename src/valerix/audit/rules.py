@@ -32,8 +32,16 @@ RULES: Final = (
     Rule("money", "the money kept is the total of the order", money.money_fits_the_orders),
     Rule("refunds", "orders show the refunds by hand", money.refunds_by_hand_are_shown),
     Rule("answers", "every answer can be repeated", history.answers_can_be_repeated),
-    Rule("order_history", "order histories are gap-free and legal", history.orders_have_gap_free_legal_histories),
-    Rule("payment_history", "payment histories are gap-free and legal", history.payments_have_gap_free_legal_histories),
+    Rule(
+        "order_history",
+        "order histories are gap-free and legal",
+        history.orders_have_gap_free_legal_histories,
+    ),
+    Rule(
+        "payment_history",
+        "payment histories are gap-free and legal",
+        history.payments_have_gap_free_legal_histories,
+    ),
     Rule("user_history", "user histories are gap-free", history.users_have_gap_free_histories),
     Rule("acts", "acts of staff are on record", history.acts_of_staff_are_on_record),
     Rule("unfinished", "nothing is unfinished", flow.nothing_is_unfinished),

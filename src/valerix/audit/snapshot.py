@@ -14,7 +14,13 @@ from typing import Final, NamedTuple, TypeVar
 import asyncpg
 from asyncpg.connection import Connection
 
-from valerix.contracts.states import OrderStatus, PaymentStatus, RefundStatus, ReservationStatus, sql
+from valerix.contracts.states import (
+    OrderStatus,
+    PaymentStatus,
+    RefundStatus,
+    ReservationStatus,
+    sql,
+)
 from valerix.psp.schemas import LedgerCharge
 
 S = TypeVar("S", OrderStatus, PaymentStatus)
@@ -69,7 +75,9 @@ class Finding(NamedTuple):
 def together(findings: Sequence[Finding]) -> Finding:
     """Combine the findings of one rule in several databases."""
     shown = [violation for finding in findings for violation in finding.violations]
-    return Finding(sum(f.checked for f in findings), sum(f.found for f in findings), shown[:MAX_SHOWN])
+    return Finding(
+        sum(f.checked for f in findings), sum(f.found for f in findings), shown[:MAX_SHOWN]
+    )
 
 
 def decide(alias: str, conditions: Mapping[S, str]) -> str:
@@ -79,7 +87,9 @@ def decide(alias: str, conditions: Mapping[S, str]) -> str:
     """
     if missing := set(type(next(iter(conditions)))) - conditions.keys():
         raise ValueError(f"no condition for {', '.join(sorted(missing))}")
-    cases = " ".join(f"WHEN {sql(state)} THEN {condition}" for state, condition in conditions.items())
+    cases = " ".join(
+        f"WHEN {sql(state)} THEN {condition}" for state, condition in conditions.items()
+    )
     return f"CASE {alias}.status {cases} END"
 
 
@@ -91,21 +101,29 @@ class AuditSnapshot:
     because the bus has a backlog of its own.
     """
 
-    def __init__(self, connections: Mapping[str, Connection], unfinished_after_seconds: float) -> None:
+    def __init__(
+        self, connections: Mapping[str, Connection], unfinished_after_seconds: float
+    ) -> None:
         self._connections = connections
         self.unfinished_after_seconds = unfinished_after_seconds
         now = datetime.now(UTC)
-        self.delivered = Period(now - HORIZON, now - DELIVERY_FACTOR * timedelta(seconds=unfinished_after_seconds))
+        self.delivered = Period(
+            now - HORIZON, now - DELIVERY_FACTOR * timedelta(seconds=unfinished_after_seconds)
+        )
 
     @classmethod
     @asynccontextmanager
-    async def gather(cls, sources: Sources, unfinished_after_seconds: float) -> AsyncIterator["AuditSnapshot"]:
+    async def gather(
+        cls, sources: Sources, unfinished_after_seconds: float
+    ) -> AsyncIterator["AuditSnapshot"]:
         """Connect and fill the temporary tables.
 
         Raises OSError, asyncpg.PostgresError, CallFailed.
         """
         async with AsyncExitStack() as stack:
-            connections = {name: await _connect(stack, url) for name, url in sources.databases.items()}
+            connections = {
+                name: await _connect(stack, url) for name, url in sources.databases.items()
+            }
             await _fill(connections, sources.ledger)
             yield cls(connections, unfinished_after_seconds)
 
@@ -116,11 +134,15 @@ class AuditSnapshot:
         """
         return self._connections[service]
 
-    async def copy(self, source: str, query: str, target: str, table: str, *arguments: object) -> None:
+    async def copy(
+        self, source: str, query: str, target: str, table: str, *arguments: object
+    ) -> None:
         """Copy rows of one service into a temporary table in the database of another."""
         await _copy(self._connections[source], query, self._connections[target], table, *arguments)
 
-    async def find(self, service: str, *, checked: str, violations: str, arguments: tuple[object, ...] = ()) -> Finding:
+    async def find(
+        self, service: str, *, checked: str, violations: str, arguments: tuple[object, ...] = ()
+    ) -> Finding:
         """Run the statements of a rule.
 
         `checked` counts the rows examined; `violations` selects (subject, what).
@@ -135,7 +157,9 @@ class AuditSnapshot:
 
 
 async def _connect(stack: AsyncExitStack, url: str) -> Connection:
-    connection = await asyncpg.connect(url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=SESSION)
+    connection = await asyncpg.connect(
+        url, timeout=5, command_timeout=STATEMENT_SECONDS, server_settings=SESSION
+    )
     stack.push_async_callback(connection.close)
     return connection
 
@@ -177,12 +201,15 @@ async def _fill(connections: Mapping[str, Connection], ledger: ReadLedger) -> No
     await target.execute(f"INSERT INTO act_facts {_acts('orders')}")
     for service in ACTING[1:]:
         await _copy(connections[service], _acts(service), target, "act_facts")
-    await _copy(connections["users"], "SELECT id FROM audit WHERE service <> 'users'", target, "audit_facts")
+    await _copy(
+        connections["users"], "SELECT id FROM audit WHERE service <> 'users'", target, "audit_facts"
+    )
     async for charges in ledger():
         await target.copy_records_to_table(
             "charge_facts",
             records=[
-                (c.reference, c.status, c.currency, c.amount_minor, c.refunded_minor, c.captures) for c in charges
+                (c.reference, c.status, c.currency, c.amount_minor, c.refunded_minor, c.captures)
+                for c in charges
             ],
         )
     await target.execute("ANALYZE payment_facts, reservation_facts, charge_facts")
@@ -193,7 +220,9 @@ def _acts(service: str) -> str:
     return f"SELECT '{service}'::text, id, act FROM acts WHERE emitted"
 
 
-async def _copy(source: Connection, query: str, target: Connection, table: str, *arguments: object) -> None:
+async def _copy(
+    source: Connection, query: str, target: Connection, table: str, *arguments: object
+) -> None:
     """Stream the rows across as they arrive, without decoding them."""
     pipe: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=64)
 

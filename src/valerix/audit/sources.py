@@ -24,7 +24,9 @@ def of_stack(state: StackState) -> Sources:
     credentials, port = Credentials(state.data_dir), state.ports[POSTGRES]
     passwords = credentials.database_passwords
     databases = {name: postgres.url(port, name, passwords[name], name) for name in DATABASE_NAMES}
-    return Sources(databases, ledger_at(f"http://127.0.0.1:{state.ports['psp']}", credentials.psp_secret))
+    return Sources(
+        databases, ledger_at(f"http://127.0.0.1:{state.ports['psp']}", credentials.psp_secret)
+    )
 
 
 def ledger_at(url: str, secret: str) -> ReadLedger:
@@ -32,7 +34,9 @@ def ledger_at(url: str, secret: str) -> ReadLedger:
 
     async def read() -> AsyncIterator[list[LedgerCharge]]:
         headers = {"authorization": f"Bearer {secret}"}
-        async with HttpClient.open("psp", [url], Policy(timeout_seconds=PAGE_SECONDS), headers=headers) as provider:
+        async with HttpClient.open(
+            "psp", [url], Policy(timeout_seconds=PAGE_SECONDS), headers=headers
+        ) as provider:
             after: int | None = 0
             while after is not None:
                 page = await provider.get(f"/v1/ledger?after={after}&limit={PAGE}", _pages)

@@ -24,7 +24,9 @@ _UNFIT: Final = decide(
         OR o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL
            AND (r.state = {_RESERVED} OR r.state IS NULL AND o.on_shortage = 'backorder')""",
         OrderStatus.CONFIRMED: _unless_cancelling(f"r.state IS DISTINCT FROM {_RESERVED}"),
-        OrderStatus.PROCESSING: _unless_cancelling(f"coalesce(r.state, {_RELEASED}) IN ({_RELEASED}, '{WAITING}')"),
+        OrderStatus.PROCESSING: _unless_cancelling(
+            f"coalesce(r.state, {_RELEASED}) IN ({_RELEASED}, '{WAITING}')"
+        ),
         OrderStatus.SHIPPED: f"r.state IS DISTINCT FROM {_COMMITTED}",
         OrderStatus.COMPLETED: f"r.state IS DISTINCT FROM {_COMMITTED}",
         OrderStatus.FAILED: f"r.state <> {_RELEASED}",

@@ -29,7 +29,15 @@ from valerix.bench import (
 from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.measure import HOT_PATTERN, PACED, Bench, CellPlan
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, SUSTAINED, Results, RunResult, name_of
+from valerix.bench.results import (
+    CEILING,
+    GATEWAY,
+    SERVICE_PORT,
+    SUSTAINED,
+    Results,
+    RunResult,
+    name_of,
+)
 from valerix.bench.stack import BenchStack
 from valerix.launcher.errors import LauncherError
 
@@ -110,11 +118,22 @@ async def benchmark(plan: BenchmarkPlan, say: Say) -> Results:
             opened.push_async_callback(server.close)
             ceiling = Ceiling(stack.cluster.binaries / "pgbench", stack.libpq)
             await ceiling.make(stack.superuser_url)
-            beside = await opened.enter_async_context(peers.running(folders, stack.superuser_url)) if folders else {}
-            version = str(await server.fetchval("SELECT 'PostgreSQL ' || current_setting('server_version')"))
+            beside = (
+                await opened.enter_async_context(peers.running(folders, stack.superuser_url))
+                if folders
+                else {}
+            )
+            version = str(
+                await server.fetchval("SELECT 'PostgreSQL ' || current_setting('server_version')")
+            )
             made = _begin(plan, stack, machine.describe(data_dir, version))
             bench = Bench(
-                stack, server, ceiling, beside, cores=made.environment.cores, drain_seconds=plan.drain_seconds
+                stack,
+                server,
+                ceiling,
+                beside,
+                cores=made.environment.cores,
+                drain_seconds=plan.drain_seconds,
             )
             profiles: dict[str, list[tuple[str, float]]] = {}
             with reported(made, say):
@@ -179,7 +198,12 @@ def _begin(plan: BenchmarkPlan, stack: BenchStack, environment: results.Environm
 
 
 async def _measure(
-    plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say, began: float
+    plan: BenchmarkPlan,
+    bench: Bench,
+    beside: dict[str, PeerProgram],
+    made: Results,
+    say: Say,
+    began: float,
 ) -> None:
     made.idle_memory_mib = round(bench.stack.memory_mib(), 1)
     say("warming up")
@@ -195,7 +219,9 @@ async def _measure(
     made.memory_mib = round(bench.stack.memory_mib(), 1)
 
 
-async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Say, began: float) -> None:
+async def _quick_turns(
+    plan: BenchmarkPlan, bench: Bench, made: Results, say: Say, began: float
+) -> None:
     """Run turns with one ceiling between them, as many as the time limit allows."""
     ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), 1, plan.seconds, made, say)
     await bench.stack.register(plan.rounds * bench.customers_for(TURN, plan.turn_seconds))
@@ -203,12 +229,17 @@ async def _quick_turns(plan: BenchmarkPlan, bench: Bench, made: Results, say: Sa
         turn_began = time.monotonic()
         ceiling = await _turn(bench, number, plan, ceiling, made, say)
         now = time.monotonic()
-        if number < plan.rounds and now - began + (now - turn_began) + RESERVED_SECONDS > QUICK_SECONDS:
+        if (
+            number < plan.rounds
+            and now - began + (now - turn_began) + RESERVED_SECONDS > QUICK_SECONDS
+        ):
             made.notes.append(f"Time for {number} of {plan.rounds} turns only.")
             break
 
 
-async def _rounds(plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say) -> None:
+async def _rounds(
+    plan: BenchmarkPlan, bench: Bench, beside: dict[str, PeerProgram], made: Results, say: Say
+) -> None:
     cells = _cells(plan, beside)
     for number in range(1, plan.rounds + 1):
         ceiling = await _run(bench, CellPlan(CEILING, CLIENTS), number, plan.seconds, made, say)
@@ -237,28 +268,46 @@ async def _measure_once(plan: BenchmarkPlan, bench: Bench, made: Results, say: S
     """Run the measurements that depend on earlier results, and those that need no rounds."""
     saturated = made.find(name_of(GATEWAY, HEADLINE))
     if saturated is not None:
-        cell = CellPlan(GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second)
+        cell = CellPlan(
+            GATEWAY, PACED_CONNECTIONS, PACED, goals.SATURATION_SHARE * saturated.orders_per_second
+        )
         for number in range(1, plan.rounds + 1):
             await _run(bench, cell, number, plan.seconds, made, say)
     sold = await bench.sell_out(SCARCE_UNITS, HEADLINE, plan.seconds)
     made.notes.append(f"A product with {SCARCE_UNITS} units: {sold}.")
     say("measuring lists and searches")
-    made.pages = await asyncio.to_thread(pages.measure, bench.stack.gateway_port, bench.stack.operator_token())
+    made.pages = await asyncio.to_thread(
+        pages.measure, bench.stack.gateway_port, bench.stack.operator_token()
+    )
 
 
 def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan]:
     """Return the cells of a round after its turn and ceiling, with a ceiling every few runs."""
     wanted = [
-        *(CellPlan(system, connections) for connections in plan.connections for system in (GATEWAY, SERVICE_PORT)),
-        *(CellPlan(SERVICE_PORT, connections, HOT_PATTERN) for connections in plan.connections if connections >= 32),
+        *(
+            CellPlan(system, connections)
+            for connections in plan.connections
+            for system in (GATEWAY, SERVICE_PORT)
+        ),
+        *(
+            CellPlan(SERVICE_PORT, connections, HOT_PATTERN)
+            for connections in plan.connections
+            if connections >= 32
+        ),
         *(CellPlan(peer, HEADLINE) for peer in beside),
     ]
     ceilings = [CellPlan(system, CLIENTS) for system in SCRIPTS if system != CEILING]
-    groups = [wanted[place : place + CEILING_EVERY] for place in range(0, len(wanted), CEILING_EVERY)]
-    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)][1:] + ceilings
+    groups = [
+        wanted[place : place + CEILING_EVERY] for place in range(0, len(wanted), CEILING_EVERY)
+    ]
+    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)][
+        1:
+    ] + ceilings
 
 
-async def _run(bench: Bench, cell: CellPlan, number: int, seconds: float, made: Results, say: Say) -> RunResult:
+async def _run(
+    bench: Bench, cell: CellPlan, number: int, seconds: float, made: Results, say: Say
+) -> RunResult:
     run = await bench.run(cell, number, seconds)
     _add(run, made, say)
     return run
@@ -280,7 +329,11 @@ async def _profile(
     folder = plan.out / "profile"
     folder.mkdir(parents=True, exist_ok=True)
     before = await profiling.statements(server)
-    recording = asyncio.create_task(profiling.record(bench.stack.python_processes(), PROFILE_SECONDS, folder))
+    recording = asyncio.create_task(
+        profiling.record(bench.stack.python_processes(), PROFILE_SECONDS, folder)
+    )
     await bench.run(CellPlan(GATEWAY, HEADLINE), 0, PROFILE_SECONDS)
-    profiles = {name: profiling.hottest(file.read_text()) for name, file in (await recording).items()}
+    profiles = {
+        name: profiling.hottest(file.read_text()) for name, file in (await recording).items()
+    }
     return {**profiles, "statements": profiling.slowest(before, await profiling.statements(server))}

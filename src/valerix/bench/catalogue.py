@@ -24,7 +24,9 @@ def customer(number: int) -> str:
     return f"CUST-{100_000 + number}"
 
 
-async def stock_up(inventory: Connection, first: int = 1, count: int = PRODUCTS, units: int = PLENTY) -> None:
+async def stock_up(
+    inventory: Connection, first: int = 1, count: int = PRODUCTS, units: int = PLENTY
+) -> None:
     """Make products `first`, `first` + 1, …, each with `units` in one warehouse.
 
     Existing ones stay as they are.

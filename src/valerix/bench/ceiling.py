@@ -50,7 +50,9 @@ class Ceiling:
             await server.close()
         database = await asyncpg.connect(superuser_url, database=DATABASE)
         try:
-            await database.execute((resources.files("valerix.bench") / "ceiling" / "schema.sql").read_text())
+            await database.execute(
+                (resources.files("valerix.bench") / "ceiling" / "schema.sql").read_text()
+            )
             await database.execute("VACUUM ANALYZE")
         finally:
             await database.close()
@@ -66,7 +68,9 @@ class Ceiling:
         raise LauncherError(f"pgbench printed no result that can be read:\n{printed[-2000:]}")
 
     async def _run(self, system: str, seconds: float) -> str:
-        with resources.as_file(resources.files("valerix.bench") / "ceiling" / SCRIPTS[system]) as script:
+        with resources.as_file(
+            resources.files("valerix.bench") / "ceiling" / SCRIPTS[system]
+        ) as script:
             command = [
                 *(str(self._pgbench), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "1"),
                 *("-T", f"{seconds:.0f}", "-f", str(script)),

@@ -38,7 +38,9 @@ def compare(now: Results, before: Results) -> list[Change]:
         if cell.ratio is not None and old.ratio is not None:
             changes.append(Change(cell.cell, "ratio", old.ratio, cell.ratio))
         if cell.costs is not None and old.costs is not None:
-            changes.append(Change(cell.cell, "CPU µs/order", old.costs.total_us, cell.costs.total_us))
+            changes.append(
+                Change(cell.cell, "CPU µs/order", old.costs.total_us, cell.costs.total_us)
+            )
         changes.append(Change(cell.cell, "p99 ms", old.latency.p99, cell.latency.p99))
     return changes
 

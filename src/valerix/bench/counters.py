@@ -60,8 +60,12 @@ async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
     commits = await server.fetch(
         "SELECT datname, xact_commit::float FROM pg_stat_database WHERE datname NOT IN ('postgres', 'template1')"
     )
-    ((wal_bytes, page_images),) = await server.fetch("SELECT wal_bytes::float, wal_fpi::float FROM pg_stat_wal")
-    fsyncs = await server.fetchval("SELECT coalesce(sum(fsyncs), 0)::float FROM pg_stat_io WHERE object = 'wal'")
+    ((wal_bytes, page_images),) = await server.fetch(
+        "SELECT wal_bytes::float, wal_fpi::float FROM pg_stat_wal"
+    )
+    fsyncs = await server.fetchval(
+        "SELECT coalesce(sum(fsyncs), 0)::float FROM pg_stat_io WHERE object = 'wal'"
+    )
     texts = await asyncio.gather(*(_metrics(port) for port in ports.values()))
     requests: dict[str, float] = {}
     batches: dict[str, float] = {}
@@ -113,7 +117,9 @@ async def _metrics(port: int) -> str:
         return ""
 
 
-async def waits(superuser_url: str, stop: asyncio.Event, pause_seconds: float = 0.2) -> dict[str, float]:
+async def waits(
+    superuser_url: str, stop: asyncio.Event, pause_seconds: float = 0.2
+) -> dict[str, float]:
     """Sample what PostgreSQL's active sessions wait for, until `stop`.
 
     Returns the average number of sessions by database and reason.

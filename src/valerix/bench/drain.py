@@ -32,7 +32,9 @@ class Drained(NamedTuple):
     backlog: int
 
 
-async def drain(databases: Mapping[str, Connection], valkey: Redis | None, timeout_seconds: float) -> Drained:
+async def drain(
+    databases: Mapping[str, Connection], valkey: Redis | None, timeout_seconds: float
+) -> Drained:
     """Wait until no work is left. `valkey`: the event bus, if it consists of Valkey streams."""
     started = time.monotonic()
     quiet_since: float | None = None
@@ -76,6 +78,8 @@ async def _count_unread(valkey: Redis) -> int:
     async for stream in valkey.scan_iter(STREAMS, _type="stream"):
         last = (await valkey.xinfo_stream(stream))["last-generated-id"]
         for group in await valkey.xinfo_groups(stream):
-            left += len(await valkey.xpending_range(stream, group["name"], min="-", max="+", count=COUNTED))
+            left += len(
+                await valkey.xpending_range(stream, group["name"], min="-", max="+", count=COUNTED)
+            )
             left += group["last-delivered-id"] != last
     return left

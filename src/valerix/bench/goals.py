@@ -15,23 +15,57 @@ def judge(results: Results) -> list[Goal]:
     Goals not measured are marked so.
     """
     return [
-        _at_least("1", "sustained orders/s over the ceiling: gateway, 128 connections", 0.9, results, sustained_ratio),
-        _at_least("2", "burst orders/s over the ceiling: gateway, 128 connections", 1.0, results, ceiling_ratio),
         _at_least(
-            "2", "the same at the orders service's own port, 128 connections", 1.3, results, _ratio(SERVICE_PORT, 128)
+            "1",
+            "sustained orders/s over the ceiling: gateway, 128 connections",
+            0.9,
+            results,
+            sustained_ratio,
         ),
-        _at_least("2", "the same through the gateway, 32 connections", 0.6, results, _ratio(GATEWAY, 32)),
-        _at_least("3", "times Node classic: gateway, 128 connections", 5.0, results, _over(CLASSIC)),
+        _at_least(
+            "2",
+            "burst orders/s over the ceiling: gateway, 128 connections",
+            1.0,
+            results,
+            ceiling_ratio,
+        ),
+        _at_least(
+            "2",
+            "the same at the orders service's own port, 128 connections",
+            1.3,
+            results,
+            _ratio(SERVICE_PORT, 128),
+        ),
+        _at_least(
+            "2", "the same through the gateway, 32 connections", 0.6, results, _ratio(GATEWAY, 32)
+        ),
+        _at_least(
+            "3", "times Node classic: gateway, 128 connections", 5.0, results, _over(CLASSIC)
+        ),
         _at_least("3", "times Node tuned: gateway, 128 connections", 2.5, results, _over(TUNED)),
-        _at_least("4", "hot product over uniform: orders service, 128 connections", 0.9, results, _hot),
+        _at_least(
+            "4", "hot product over uniform: orders service, 128 connections", 0.9, results, _hot
+        ),
         _at_most("5", "one order alone, gateway: p50 in ms", 8, results, _latency("p50", 1)),
         _at_most("5", "one order alone, gateway: p99 in ms", 20, results, _latency("p99", 1)),
         _at_most("6", "at 70 % of saturation, gateway: p99 in ms", 60, results, _paced),
         _at_most("7", "slowest list or search page: p99 in ms", 20, results, _pages),
         _at_most("8", "cold start in s", 8, results, lambda r: r.cold_start_seconds),
         _at_most("8", "warm start in s", 5, results, lambda r: r.warm_start_seconds),
-        _at_most("8", "memory of the stack before the first load in MiB", 500, results, lambda r: r.idle_memory_mib),
-        _at_most("8", "memory of the stack after the last load in MiB", 700, results, lambda r: r.memory_mib),
+        _at_most(
+            "8",
+            "memory of the stack before the first load in MiB",
+            500,
+            results,
+            lambda r: r.idle_memory_mib,
+        ),
+        _at_most(
+            "8",
+            "memory of the stack after the last load in MiB",
+            700,
+            results,
+            lambda r: r.memory_mib,
+        ),
         _at_most("8", "idle work of the stack in % of a core", 3, results, _idle),
     ]
 
@@ -110,4 +144,10 @@ def _at_most(number: str, what: str, wanted: float, results: Results, value: Val
 
 
 def _shown(measured: float | None) -> str:
-    return "not measured" if measured is None else f"{measured:.2f}" if measured < 100 else f"{measured:.0f}"
+    return (
+        "not measured"
+        if measured is None
+        else f"{measured:.2f}"
+        if measured < 100
+        else f"{measured:.0f}"
+    )

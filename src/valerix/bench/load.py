@@ -87,8 +87,24 @@ async def send(load: Load) -> LoadOutcome:
         file.touch(mode=0o600)  # the file contains tokens
         file.write_text(_lua(load))
         command = [
-            *(wrk, "-t", str(_threads(load.connections)), "-c", str(load.connections), "-d", f"{load.seconds:.0f}s"),
-            *("--timeout", TIMEOUT, "-s", str(lua), f"http://127.0.0.1:{load.port}", "--", str(file)),
+            *(
+                wrk,
+                "-t",
+                str(_threads(load.connections)),
+                "-c",
+                str(load.connections),
+                "-d",
+                f"{load.seconds:.0f}s",
+            ),
+            *(
+                "--timeout",
+                TIMEOUT,
+                "-s",
+                str(lua),
+                f"http://127.0.0.1:{load.port}",
+                "--",
+                str(file),
+            ),
         ]
         printed = await programs.run(command, load.seconds + GRACE_SECONDS)
     for line in printed.splitlines():
@@ -102,7 +118,9 @@ def customers_for(orders: float, connections: int) -> int:
 
     Customers of the first and last groups of `orders.lua` order less often.
     """
-    return ceil(orders / ORDERS_EACH) + 2 * ORDERS_EACH * _threads(connections) * _group(connections)
+    return ceil(orders / ORDERS_EACH) + 2 * ORDERS_EACH * _threads(connections) * _group(
+        connections
+    )
 
 
 def _group(connections: int) -> int:
@@ -135,7 +153,11 @@ def _lua(load: Load) -> str:
         "tokens": list(load.tokens.values()),
         "customers": list(load.tokens),
     }
-    return "return {\n" + "".join(f"  {name} = {_value(value)},\n" for name, value in members.items()) + "}\n"
+    return (
+        "return {\n"
+        + "".join(f"  {name} = {_value(value)},\n" for name, value in members.items())
+        + "}\n"
+    )
 
 
 def _value(value: object) -> str:

@@ -38,7 +38,9 @@ def _is_shown(name: str) -> bool:
 
 def _line(file: str, name: str) -> str:
     lines = Path(file).read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "0 unknown")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith(name)), "0 unknown"
+    )
 
 
 def _file_system(folder: Path) -> str:

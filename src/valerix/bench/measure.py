@@ -13,7 +13,15 @@ from valerix.bench.ceiling import CLIENTS, SCRIPTS, Ceiling
 from valerix.bench.drain import Drained
 from valerix.bench.load import Load
 from valerix.bench.peers import PeerProgram
-from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, Costs, LatencyQuantiles, RunResult, name_of
+from valerix.bench.results import (
+    CEILING,
+    GATEWAY,
+    SERVICE_PORT,
+    Costs,
+    LatencyQuantiles,
+    RunResult,
+    name_of,
+)
 from valerix.bench.stack import HOT, BenchStack
 
 NEGLIGIBLE_US: Final = 0.5
@@ -74,7 +82,9 @@ class Bench:
         await asyncio.sleep(seconds)
         after = await self.stack.sample(self._server, {})
         used = _of_stack(usage.between(before, after))
-        self.idle_ms = {name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0}
+        self.idle_ms = {
+            name: value * 1e3 / (after.at - before.at) for name, value in used.items() if value > 0
+        }
 
     def customers_for(self, cell: CellPlan, seconds: float) -> int:
         """Return the customers that a run may need, by the fastest run and the last ceiling."""
@@ -104,13 +114,21 @@ class Bench:
             drained = await self.stack.drained(self._drain_seconds)
         await asyncio.sleep(counters.SETTLE_SECONDS)
         settled = await self.stack.sample(self._server, others)
-        steps = counters.between(counted, await counters.read(self._server, self.stack.service_ports))
+        steps = counters.between(
+            counted, await counters.read(self._server, self.stack.service_ports)
+        )
         lasted = after.at - before.at
-        busy = {name: used / lasted for name, used in usage.between(before, after).items() if used / lasted > 0.005}
+        busy = {
+            name: used / lasted
+            for name, used in usage.between(before, after).items()
+            if used / lasted > 0.005
+        }
         machine = (after.machine - before.machine) / lasted
         reached = outcome.placed / outcome.seconds
         self._fastest = max(self._fastest or 0, reached)
-        idle_us = {name: each * 1e3 * (settled.at - before.at) for name, each in self.idle_ms.items()}
+        idle_us = {
+            name: each * 1e3 * (settled.at - before.at) for name, each in self.idle_ms.items()
+        }
         return RunResult(
             cell=cell.name,
             round=number,
@@ -142,8 +160,19 @@ class Bench:
         busy = {name: value / lasted for name, value in used.items() if value / lasted > 0.005}
         machine = (after.machine - before.machine) / lasted
         # The ceiling's cost leaves out pgbench itself, as the stack's cost leaves out wrk.
-        server_us = {name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()}
-        costs = Costs({n: v for n, v in server_us.items() if n.startswith("postgres")}, {}, {}, {}, 0, 0, 0, {})
+        server_us = {
+            name: value * 1e6 / (reached.per_second * seconds) for name, value in used.items()
+        }
+        costs = Costs(
+            {n: v for n, v in server_us.items() if n.startswith("postgres")},
+            {},
+            {},
+            {},
+            0,
+            0,
+            0,
+            {},
+        )
         return RunResult(
             cell=cell.name,
             round=number,
@@ -163,9 +192,13 @@ class Bench:
         hot = cell.pattern == HOT_PATTERN
         if peer := self._peers.get(cell.system):
             first, products = (1, 1) if hot else (1, catalogue.PRODUCTS)
-            return Load(peer.port, "", cell.connections, seconds, products, first, path="/orders", peer=True)
+            return Load(
+                peer.port, "", cell.connections, seconds, products, first, path="/orders", peer=True
+            )
         return Load(
-            port={GATEWAY: self.stack.gateway_port, SERVICE_PORT: self.stack.service_port}[cell.system],
+            port={GATEWAY: self.stack.gateway_port, SERVICE_PORT: self.stack.service_port}[
+                cell.system
+            ],
             run=self._unique(),
             connections=cell.connections,
             seconds=seconds,
@@ -205,10 +238,14 @@ class Bench:
 
 
 def _of_stack(used: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in used.items() if name not in (usage.LOAD, usage.BENCHMARK)}
+    return {
+        name: value for name, value in used.items() if name not in (usage.LOAD, usage.BENCHMARK)
+    }
 
 
-def _costs(used: Mapping[str, float], idle_us: Mapping[str, float], steps: counters.Steps, orders: int) -> Costs | None:
+def _costs(
+    used: Mapping[str, float], idle_us: Mapping[str, float], steps: counters.Steps, orders: int
+) -> Costs | None:
     """Return the costs per order; None without orders.
 
     `used`: processor seconds by process. `idle_us`: those of the idle stack in the same time, in
@@ -221,7 +258,9 @@ def _costs(used: Mapping[str, float], idle_us: Mapping[str, float], steps: count
         return {name: value / orders for name, value in values.items() if value / orders > least}
 
     return Costs(
-        cpu_us=each({name: seconds * 1e6 for name, seconds in _of_stack(used).items()}, NEGLIGIBLE_US),
+        cpu_us=each(
+            {name: seconds * 1e6 for name, seconds in _of_stack(used).items()}, NEGLIGIBLE_US
+        ),
         statements=each(steps.statements),
         commits=each(steps.commits),
         requests=each(steps.requests),

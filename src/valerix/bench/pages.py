@@ -45,7 +45,9 @@ def measure(port: int, token: str) -> list[PageResult]:
         connection.close()
 
 
-def _measure(connection: http.client.HTTPConnection, token: str, name: str, query: dict[str, str]) -> PageResult:
+def _measure(
+    connection: http.client.HTTPConnection, token: str, name: str, query: dict[str, str]
+) -> PageResult:
     taken, rows = [], 0
     for _ in range(TIMES):
         started = time.perf_counter()
@@ -60,5 +62,7 @@ def _get(connection: http.client.HTTPConnection, token: str, query: dict[str, st
     answer = connection.getresponse()
     body = answer.read()
     if answer.status != 200:
-        raise LauncherError(f"GET {path} answered {answer.status}: {body[:300].decode(errors='replace')}")
+        raise LauncherError(
+            f"GET {path} answered {answer.status}: {body[:300].decode(errors='replace')}"
+        )
     return msgspec.json.decode(body, type=_Orders)

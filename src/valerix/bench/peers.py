@@ -48,14 +48,19 @@ async def installed(folder: Path) -> dict[str, Path]:
     for name in NAMES:
         source = folder / name
         if not (source / "package.json").exists():
-            raise LauncherError(f"{source} has no package.json: --peers names a folder with {' and '.join(NAMES)}")
+            raise LauncherError(
+                f"{source} has no package.json: --peers names a folder with {' and '.join(NAMES)}"
+            )
         version = hashlib.sha256((source / "package.json").read_bytes()).hexdigest()[:16]
         copy = CACHE / f"{name}-{version}"
-        shutil.copytree(source, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
+        shutil.copytree(
+            source, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules")
+        )
         marker = copy / "installed"
         if not marker.exists():
             await programs.run(
-                [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(copy)], INSTALL_SECONDS
+                [npm, "install", "--silent", "--no-fund", "--no-audit", "--prefix", str(copy)],
+                INSTALL_SECONDS,
             )
             marker.touch()
         found[name] = copy
@@ -63,23 +68,32 @@ async def installed(folder: Path) -> dict[str, Path]:
 
 
 @asynccontextmanager
-async def running(folders: dict[str, Path], superuser_url: str) -> AsyncIterator[dict[str, PeerProgram]]:
+async def running(
+    folders: dict[str, Path], superuser_url: str
+) -> AsyncIterator[dict[str, PeerProgram]]:
     """Run all programs until the block ends, each with databases of its own on the same server."""
     schemas = {part: (folders[CLASSIC] / f"schema_{part}.sql").read_text() for part in DATABASES}
     async with AsyncExitStack() as stack:
         peers = {}
         for name, folder in folders.items():
-            databases = {part: f"{database}_{name.replace('-', '_')}" for part, database in DATABASES.items()}
+            databases = {
+                part: f"{database}_{name.replace('-', '_')}" for part, database in DATABASES.items()
+            }
             for part, database in databases.items():
                 await _make(superuser_url, database, schemas[part])
-            urls = {part: superuser_url.rpartition("/")[0] + f"/{database}" for part, database in databases.items()}
+            urls = {
+                part: superuser_url.rpartition("/")[0] + f"/{database}"
+                for part, database in databases.items()
+            }
             inventory, inventory_pid = await stack.enter_async_context(
                 _program(folder, "inventory.js", urls["inventory"])
             )
             order, order_pid = await stack.enter_async_context(
                 _program(folder, "order.js", urls["orders"], f"http://127.0.0.1:{inventory}")
             )
-            peers[name] = PeerProgram(name, order, {f"{name}: order": order_pid, f"{name}: inventory": inventory_pid})
+            peers[name] = PeerProgram(
+                name, order, {f"{name}: order": order_pid, f"{name}: inventory": inventory_pid}
+            )
         yield peers
 
 
@@ -136,4 +150,6 @@ async def _listens(process: asyncio.subprocess.Process, port: int, name: str) ->
         raise LauncherError(f"{name} did not listen within {START_SECONDS:.0f} s") from None
     if process.returncode is not None:
         assert process.stderr is not None  # noqa: S101 - requested as a pipe above
-        raise LauncherError(f"{name} ended: {(await process.stderr.read()).decode(errors='replace')[-1000:]}")
+        raise LauncherError(
+            f"{name} ended: {(await process.stderr.read()).decode(errors='replace')[-1000:]}"
+        )

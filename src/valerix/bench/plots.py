@@ -58,7 +58,10 @@ def stacks(title: str, across: str, columns: Mapping[str, Mapping[str, float]]) 
             )
             below += value
         parts.append(_text(middle, HEIGHT - BOTTOM + 16, name, "middle"))
-    parts += [_key(number, part, COLOURS[number % len(COLOURS)]) for number, part in enumerate(order[: len(COLOURS)])]
+    parts += [
+        _key(number, part, COLOURS[number % len(COLOURS)])
+        for number, part in enumerate(order[: len(COLOURS)])
+    ]
     return _document(parts)
 
 
@@ -70,7 +73,9 @@ def _axes(title: str, across: str, highest: float) -> str:
     for tenth in range(0, 11, 2):
         value = highest * tenth / 10
         y = _y(value, highest)
-        drawn.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>')
+        drawn.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
+        )
         drawn.append(_text(LEFT - 6, y + 4, f"{value:.3g}", "end"))
     return "".join(drawn)
 
@@ -85,7 +90,9 @@ def _y(value: float, highest: float) -> float:
 
 def _key(number: int, name: str, colour: str) -> str:
     x, y = WIDTH - RIGHT + 16, TOP + 18 * number
-    return f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{colour}"/>' + _text(x + 15, y, name, "start")
+    return f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{colour}"/>' + _text(
+        x + 15, y, name, "start"
+    )
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

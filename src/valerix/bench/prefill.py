@@ -24,7 +24,11 @@ from valerix.contracts.states import (
 from valerix.psp.book import Entry
 from valerix.psp.schemas import LedgerCharge, LedgerRefund
 
-_PENDING, _CONFIRMED, _PROCESSING = sql(OrderStatus.PENDING), sql(OrderStatus.CONFIRMED), sql(OrderStatus.PROCESSING)
+_PENDING, _CONFIRMED, _PROCESSING = (
+    sql(OrderStatus.PENDING),
+    sql(OrderStatus.CONFIRMED),
+    sql(OrderStatus.PROCESSING),
+)
 _SHIPPED, _COMPLETED = sql(OrderStatus.SHIPPED), sql(OrderStatus.COMPLETED)
 _FAILED, _CANCELLED = sql(OrderStatus.FAILED), sql(OrderStatus.CANCELLED)
 _CAPTURED, _DECLINED = sql(PaymentStatus.CAPTURED), sql(PaymentStatus.DECLINED)
@@ -197,7 +201,12 @@ async def fill(databases: Mapping[str, Connection], orders: int, confirmed: int 
             async with database.transaction():
                 await database.execute(f"ALTER TABLE {history} DISABLE TRIGGER put_into_outbox")
                 await database.execute(
-                    statement, began, step, first, min(first + CHUNK - 1, orders), orders - confirmed
+                    statement,
+                    began,
+                    step,
+                    first,
+                    min(first + CHUNK - 1, orders),
+                    orders - confirmed,
                 )
                 await database.execute(f"ALTER TABLE {history} ENABLE TRIGGER put_into_outbox")
         await database.execute(f"VACUUM ANALYZE {', '.join(tables)}")

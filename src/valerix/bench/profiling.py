@@ -28,7 +28,17 @@ async def record(pids: Mapping[str, int], seconds: float, folder: Path) -> dict[
         *(
             programs.run(
                 [
-                    *(py_spy, "record", "--pid", str(pid), "--format", "raw", "--rate", str(RATE), "--nonblocking"),
+                    *(
+                        py_spy,
+                        "record",
+                        "--pid",
+                        str(pid),
+                        "--format",
+                        "raw",
+                        "--rate",
+                        str(RATE),
+                        "--nonblocking",
+                    ),
                     *("--duration", f"{seconds:.0f}", "--output", str(files[name])),
                 ],
                 seconds + GRACE_SECONDS,
@@ -81,7 +91,9 @@ async def statements(server: Connection) -> dict[str, Statement]:
     return {row[0]: Statement(*row[1:]) for row in found}
 
 
-def slowest(before: Mapping[str, Statement], after: Mapping[str, Statement]) -> list[tuple[str, float]]:
+def slowest(
+    before: Mapping[str, Statement], after: Mapping[str, Statement]
+) -> list[tuple[str, float]]:
     """Return the slowest statements, with their share of the time of all statements."""
     took = [(name, statement.since(before.get(name, NOTHING))) for name, statement in after.items()]
     called = [(name, statement) for name, statement in took if statement.calls > 0]

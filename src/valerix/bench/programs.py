@@ -37,7 +37,9 @@ def get_py_spy() -> str:
     return found
 
 
-async def run(command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
+async def run(
+    command: Sequence[str], seconds: float, environment: Mapping[str, str] | None = None
+) -> str:
     """Run a command and return its output.
 
     Raises LauncherError if it fails or takes longer than `seconds`.

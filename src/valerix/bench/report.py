@@ -6,19 +6,36 @@ from typing import Final
 
 from valerix.bench import plots, turns
 from valerix.bench.load import ORDERS_EACH
-from valerix.bench.results import CEILING, GATEWAY, SERVICE_PORT, SUSTAINED, CellResult, Costs, Goal, Results
+from valerix.bench.results import (
+    CEILING,
+    GATEWAY,
+    SERVICE_PORT,
+    SUSTAINED,
+    CellResult,
+    Costs,
+    Goal,
+    Results,
+)
 
 REPORT, RESULTS = "report.md", "results.json"
 MET: Final = {True: "met", False: "missed", None: ""}
 ENOUGH_RUNS: Final = 5
 
 
-def write(results: Results, folder: Path, profiles: Mapping[str, Sequence[tuple[str, float]]]) -> Path:
+def write(
+    results: Results, folder: Path, profiles: Mapping[str, Sequence[tuple[str, float]]]
+) -> Path:
     """Write `report.md` and its plots into `folder`; return the report's path."""
     drawn = _plots(results)
     for name, svg in drawn.items():
         (folder / name).write_text(svg)
-    sections = [_head(results), _goals(results.goals), _turns(results), _idle(results), _cells(results)]
+    sections = [
+        _head(results),
+        _goals(results.goals),
+        _turns(results),
+        _idle(results),
+        _cells(results),
+    ]
     sections += [f"![]({name})" for name in drawn]
     sections += [
         _costs(results),
@@ -41,11 +58,17 @@ def _head(results: Results) -> str:
         "disk": f"{there.file_system}, 8 KiB written and synced in {there.sync_ms:.2f} ms",
         "software": f"Python {there.python}, {there.postgres}",
         "busy before": f"load average {there.load_average:.2f}",
-        "replicas": ", ".join(f"{name}={count}" for name, count in results.replicas.items()) or "one of each",
+        "replicas": ", ".join(f"{name}={count}" for name, count in results.replicas.items())
+        or "one of each",
         "orders in the tables before": f"{results.rows:,}",
-        "settings": ", ".join(f"{name}={value}" for name, value in there.settings.items()) or "defaults",
+        "settings": ", ".join(f"{name}={value}" for name, value in there.settings.items())
+        or "defaults",
     }
-    lines = [f"# Benchmark of {results.made_at:%Y-%m-%d %H:%M} UTC", "", _table(("", ""), facts.items())]
+    lines = [
+        f"# Benchmark of {results.made_at:%Y-%m-%d %H:%M} UTC",
+        "",
+        _table(("", ""), facts.items()),
+    ]
     return "\n".join(lines)
 
 
@@ -111,7 +134,17 @@ def _cells(results: Results) -> str:
         )
         for cell in results.cells
     ]
-    headings = ("cell", "runs", "ratio", "orders/s", "p50 ms", "p99 ms", "CPU µs/order", "drained after s", "unusual")
+    headings = (
+        "cell",
+        "runs",
+        "ratio",
+        "orders/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs/order",
+        "drained after s",
+        "unusual",
+    )
     text = (
         "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the last ceiling measured before it,"
         " for sustained turns as above."
@@ -121,7 +154,11 @@ def _cells(results: Results) -> str:
 
 
 def _unusual(cell: CellResult) -> str:
-    answers = [f"{count} times {status}" for status, count in cell.statuses.items() if status not in ("200", "201")]
+    answers = [
+        f"{count} times {status}"
+        for status, count in cell.statuses.items()
+        if status not in ("200", "201")
+    ]
     lost = [f"{cell.lost} without an answer"] if cell.lost else []
     left = [f"{cell.backlog} orders, events and messages left"] if cell.backlog else []
     return ", ".join([*answers, *lost, *left])
@@ -134,16 +171,29 @@ def _costs(results: Results) -> str:
     if ours:
         parts += [
             _by_name(
-                "Round trips to PostgreSQL per order, by database", ours, lambda costs: costs.statements, "{:.2f}"
+                "Round trips to PostgreSQL per order, by database",
+                ours,
+                lambda costs: costs.statements,
+                "{:.2f}",
             ),
             _by_name("Commits per order, by database", ours, lambda costs: costs.commits, "{:.2f}"),
-            _by_name("HTTP requests answered per order, by service", ours, lambda costs: costs.requests, "{:.2f}"),
+            _by_name(
+                "HTTP requests answered per order, by service",
+                ours,
+                lambda costs: costs.requests,
+                "{:.2f}",
+            ),
             _by_name("Items per batch", ours, lambda costs: costs.batches, "{:.1f}"),
             "### Log\n\n"
             + _table(
                 ("cell", "bytes per order", "whole pages", "syncs per order"),
                 [
-                    (name, f"{costs.wal_bytes:,.0f}", f"{costs.page_images:.2f}", f"{costs.fsyncs:.3f}")
+                    (
+                        name,
+                        f"{costs.wal_bytes:,.0f}",
+                        f"{costs.page_images:.2f}",
+                        f"{costs.fsyncs:.3f}",
+                    )
                     for name, costs in ours
                 ],
             ),
@@ -152,7 +202,10 @@ def _costs(results: Results) -> str:
 
 
 def _by_name(
-    title: str, cells: Sequence[tuple[str, Costs]], of: Callable[[Costs], Mapping[str, float]], shape: str
+    title: str,
+    cells: Sequence[tuple[str, Costs]],
+    of: Callable[[Costs], Mapping[str, float]],
+    shape: str,
 ) -> str:
     """Return a table with a row for each name, largest first, and a column for each cell."""
     totals: dict[str, float] = {}
@@ -160,7 +213,9 @@ def _by_name(
         for name, value in of(costs).items():
             totals[name] = totals.get(name, 0.0) + value
     names = sorted(totals, key=lambda name: -totals[name])
-    rows = [(name, *(shape.format(of(costs).get(name, 0.0)) for _, costs in cells)) for name in names]
+    rows = [
+        (name, *(shape.format(of(costs).get(name, 0.0)) for _, costs in cells)) for name in names
+    ]
     return f"### {title}\n\n" + _table(("", *(cell for cell, _ in cells)), rows)
 
 
@@ -179,21 +234,33 @@ def _limits(results: Results) -> str:
                 ", ".join(f"{reason} {count:.1f}" for reason, count in waits),
             )
         )
-    headings = ("cell", "exhausted", "busy cores", "of it unaccounted", "busiest", "sessions at work, on average")
+    headings = (
+        "cell",
+        "exhausted",
+        "busy cores",
+        "of it unaccounted",
+        "busiest",
+        "sessions at work, on average",
+    )
     return "## Where the limit is\n\n" + _table(headings, rows)
 
 
 def _pages(results: Results) -> str:
     if not results.pages:
         return ""
-    rows = [(page.name, str(page.rows), f"{page.p50:.1f}", f"{page.p99:.1f}") for page in results.pages]
+    rows = [
+        (page.name, str(page.rows), f"{page.p50:.1f}", f"{page.p99:.1f}") for page in results.pages
+    ]
     return "## Lists and searches\n\n" + _table(("page", "rows", "p50 ms", "p99 ms"), rows)
 
 
 def _audit(results: Results) -> str:
     if results.audit is None:
         return ""
-    rows = [(v.says, str(v.value), f"{v.checked:,}", "" if v.holds else "VIOLATED") for v in results.audit.verdicts]
+    rows = [
+        (v.says, str(v.value), f"{v.checked:,}", "" if v.holds else "VIOLATED")
+        for v in results.audit.verdicts
+    ]
     verdict = "sound" if results.audit.sound else "**NOT sound**"
     return f"## Audit: {verdict}\n\n" + _table(("rule", "value", "checked", ""), rows)
 
@@ -202,7 +269,10 @@ def _profiles(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> str:
     if not profiles:
         return ""
     parts = [
-        f"### {name}\n\n" + _table(("own time", "where"), [(f"{share:.1%}", f"`{where}`") for where, share in hottest])
+        f"### {name}\n\n"
+        + _table(
+            ("own time", "where"), [(f"{share:.1%}", f"`{where}`") for where, share in hottest]
+        )
         for name, hottest in profiles.items()
     ]
     text = "Folded stacks are in `profile/`. Statements are ranked by their time from begin to end, waiting included."
@@ -210,7 +280,9 @@ def _profiles(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> str:
 
 
 def _notes(results: Results) -> str:
-    return "## Notes\n\n" + "\n".join(f"- {note}" for note in results.notes) if results.notes else ""
+    return (
+        "## Notes\n\n" + "\n".join(f"- {note}" for note in results.notes) if results.notes else ""
+    )
 
 
 def _plots(results: Results) -> dict[str, str]:
@@ -218,10 +290,16 @@ def _plots(results: Results) -> dict[str, str]:
     series: dict[str, list[tuple[float, float]]] = {}
     for cell in results.cells:
         system, connections, pattern = cell.cell.split("/")
-        if cell.ratio is not None and system in (GATEWAY, SERVICE_PORT) and pattern not in ("paced", SUSTAINED):
+        if (
+            cell.ratio is not None
+            and system in (GATEWAY, SERVICE_PORT)
+            and pattern not in ("paced", SUSTAINED)
+        ):
             series.setdefault(f"{system} {pattern}", []).append((float(connections), cell.ratio))
     if series:
-        drawn["ratio.svg"] = plots.lines("Orders/s over the ceiling", "connections", series, mark=1.0)
+        drawn["ratio.svg"] = plots.lines(
+            "Orders/s over the ceiling", "connections", series, mark=1.0
+        )
     columns = {
         cell.cell: cell.costs.cpu_us
         for cell in results.cells
@@ -234,4 +312,6 @@ def _plots(results: Results) -> dict[str, str]:
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

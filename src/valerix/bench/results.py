@@ -212,7 +212,10 @@ def name_of(system: str, connections: int, pattern: str = "uniform") -> str:
 
 def summarise(runs: list[RunResult]) -> list[CellResult]:
     """Summarise runs into one cell for each name, in order of appearance."""
-    return [_cell(name, [run for run in runs if run.cell == name]) for name in dict.fromkeys(run.cell for run in runs)]
+    return [
+        _cell(name, [run for run in runs if run.cell == name])
+        for name in dict.fromkeys(run.cell for run in runs)
+    ]
 
 
 def _cell(name: str, runs: list[RunResult]) -> CellResult:
@@ -225,7 +228,10 @@ def _cell(name: str, runs: list[RunResult]) -> CellResult:
         orders_per_second=median(run.orders_per_second for run in runs),
         ratio=median(ratios) if ratios else None,
         latency=LatencyQuantiles(
-            *(median(getattr(run.latency, each) for run in runs) for each in LatencyQuantiles.__struct_fields__)
+            *(
+                median(getattr(run.latency, each) for run in runs)
+                for each in LatencyQuantiles.__struct_fields__
+            )
         ),
         costs=_median_costs(costs) if costs else None,
         busy_cores=_medians([run.busy_cores for run in runs]),

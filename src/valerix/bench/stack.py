@@ -92,7 +92,10 @@ class BenchStack:
 
     async def _furnish(self, rows: int) -> None:
         async with AsyncExitStack() as opened:
-            databases = {name: await opened.enter_async_context(self.database(name)) for name in DATABASE_NAMES}
+            databases = {
+                name: await opened.enter_async_context(self.database(name))
+                for name in DATABASE_NAMES
+            }
             await catalogue.stock_up(databases["inventory"], count=HOT)
             await catalogue.register(databases["users"])
             if rows:
@@ -150,11 +153,15 @@ class BenchStack:
     @property
     def service_ports(self) -> dict[str, int]:
         """Ports of the services by instance."""
-        return {one.name: one.port for one in self._plan.instances if BY_NAME[one.process].is_service}
+        return {
+            one.name: one.port for one in self._plan.instances if BY_NAME[one.process].is_service
+        }
 
     @property
     def superuser_url(self) -> str:
-        return postgres.url(self._plan.ports[POSTGRES], SUPERUSER, self._superuser_password, "postgres")
+        return postgres.url(
+            self._plan.ports[POSTGRES], SUPERUSER, self._superuser_password, "postgres"
+        )
 
     @property
     def libpq(self) -> dict[str, str]:
@@ -174,7 +181,9 @@ class BenchStack:
     async def database(self, name: str) -> AsyncIterator[Connection]:
         """Open a connection with the service's own role."""
         password = Credentials(self._plan.data_dir).database_passwords[name]
-        connection = await asyncpg.connect(postgres.url(self._plan.ports[POSTGRES], name, password, name))
+        connection = await asyncpg.connect(
+            postgres.url(self._plan.ports[POSTGRES], name, password, name)
+        )
         try:
             yield connection
         finally:
@@ -214,7 +223,9 @@ class BenchStack:
 
     def operator_token(self) -> str:
         """Return an access token of an operator, valid for 600 s."""
-        return self._issuer().issue(subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600)
+        return self._issuer().issue(
+            subject="bench-operator", role=OPERATOR, audience=PUBLIC_AUDIENCE, ttl_seconds=600
+        )
 
     def _issuer(self) -> TokenIssuer:
         return TokenIssuer(Credentials(self._plan.data_dir).signing_key_file("users"))
@@ -230,7 +241,8 @@ class BenchStack:
         """Return the available units of a product."""
         async with self.database("inventory") as inventory:
             left: int = await inventory.fetchval(
-                "SELECT sum(on_hand - reserved)::bigint FROM stock WHERE sku = $1", catalogue.sku(number)
+                "SELECT sum(on_hand - reserved)::bigint FROM stock WHERE sku = $1",
+                catalogue.sku(number),
             )
         return left
 
@@ -239,8 +251,13 @@ class BenchStack:
     async def drained(self, timeout_seconds: float) -> Drained:
         """Wait until every order has ended and all work that the orders caused is done."""
         async with AsyncExitStack() as opened:
-            databases = {name: await opened.enter_async_context(self.database(name)) for name in drain.DATABASES}
-            return await drain.drain(databases, await opened.enter_async_context(self._streams()), timeout_seconds)
+            databases = {
+                name: await opened.enter_async_context(self.database(name))
+                for name in drain.DATABASES
+            }
+            return await drain.drain(
+                databases, await opened.enter_async_context(self._streams()), timeout_seconds
+            )
 
     @asynccontextmanager
     async def _streams(self) -> AsyncIterator[Redis | None]:
@@ -249,14 +266,18 @@ class BenchStack:
             yield None
             return
         password = Credentials(self._plan.data_dir).valkey_password
-        async with Redis.from_url(valkey.url(self._plan.ports[VALKEY], password, valkey_users.LAUNCHER)) as streams:
+        async with Redis.from_url(
+            valkey.url(self._plan.ports[VALKEY], password, valkey_users.LAUNCHER)
+        ) as streams:
             yield streams
 
     async def sample(self, server: Connection, others: Mapping[str, int]) -> Usage:
         """Return the processor seconds so far; `others`: further processes, by name."""
         state = self.state
         running = {name: one.identity.pid for name, one in state.processes.items() if one.identity}
-        sessions = await server.fetch("SELECT pid, coalesce(datname, 'server') FROM pg_stat_activity")
+        sessions = await server.fetch(
+            "SELECT pid, coalesce(datname, 'server') FROM pg_stat_activity"
+        )
         postmaster = running.pop(POSTGRES)
         made = usage.sample({**running, **others}, postmaster, {row[0]: row[1] for row in sessions})
         made.by_process["launcher"] = usage.family_seconds(state.launcher.pid, children=False)[0]

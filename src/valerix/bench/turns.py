@@ -39,8 +39,12 @@ FIGURES: Final = {
     "drainSeconds": TurnFigure("drain s", lambda run: run.drain_seconds, "{:.1f}"),
     "p50": TurnFigure("p50 ms", lambda run: run.latency.p50, "{:,.0f}"),
     "p99": TurnFigure("p99 ms", lambda run: run.latency.p99, "{:,.0f}"),
-    "cpuUs": TurnFigure("CPU µs/order", lambda run: run.costs.total_us if run.costs else None, "{:,.0f}"),
-    "idleUs": TurnFigure("of it idle work", lambda run: run.costs.total_idle_us if run.costs else None, "{:,.0f}"),
+    "cpuUs": TurnFigure(
+        "CPU µs/order", lambda run: run.costs.total_us if run.costs else None, "{:,.0f}"
+    ),
+    "idleUs": TurnFigure(
+        "of it idle work", lambda run: run.costs.total_idle_us if run.costs else None, "{:,.0f}"
+    ),
     "returning": TurnFigure("from returning", lambda run: run.returning, "{:.1%}"),
 }
 """Figures by their name in the results, in the order of the table."""
@@ -62,8 +66,15 @@ def between_ceilings(run: RunResult, before: float, after: float) -> RunResult:
 def summarise(runs: Sequence[RunResult]) -> dict[str, Spread]:
     """Return the spread of every figure over all turns that have it, by name."""
     turns = [run for run in runs if run.cell == CELL]
-    values = {name: [v for run in turns if (v := figure.value(run)) is not None] for name, figure in FIGURES.items()}
-    return {name: Spread(median(found), min(found), max(found)) for name, found in values.items() if found}
+    values = {
+        name: [v for run in turns if (v := figure.value(run)) is not None]
+        for name, figure in FIGURES.items()
+    }
+    return {
+        name: Spread(median(found), min(found), max(found))
+        for name, found in values.items()
+        if found
+    }
 
 
 def table(runs: Sequence[RunResult], spreads: dict[str, Spread]) -> list[list[str]]:
@@ -73,7 +84,8 @@ def table(runs: Sequence[RunResult], spreads: dict[str, Spread]) -> list[list[st
     found = [(figure.shape, spreads.get(name)) for name, figure in FIGURES.items()]
     medians = [shape.format(spread.median) if spread else MISSING for shape, spread in found]
     ranges = [
-        _range(shape.format(spread.low), shape.format(spread.high)) if spread else MISSING for shape, spread in found
+        _range(shape.format(spread.low), shape.format(spread.high)) if spread else MISSING
+        for shape, spread in found
     ]
     return [headings, *rows, ["median", *medians], ["range", *ranges]]
 
@@ -89,5 +101,7 @@ def _row(run: RunResult) -> list[str]:
 
 def describe_idle(idle_ms: Mapping[str, float]) -> str:
     """Return one line of text. `idle_ms`: processor time per second by process."""
-    largest = ", ".join(f"{name} {each:.1f}" for name, each in sorted(idle_ms.items(), key=lambda item: -item[1]))
+    largest = ", ".join(
+        f"{name} {each:.1f}" for name, each in sorted(idle_ms.items(), key=lambda item: -item[1])
+    )
     return f"idle work: {sum(idle_ms.values()):.0f} ms of processor time per second ({largest})"

@@ -38,7 +38,10 @@ def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int,
     _add(used, "postgres: ended sessions", ended)
     for pid in _children(postmaster):
         _add(used, f"postgres: {sessions.get(pid, 'server')}", family_seconds(pid)[0])
-    children, ourselves = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
+    children, ourselves = (
+        resource.getrusage(resource.RUSAGE_CHILDREN),
+        resource.getrusage(resource.RUSAGE_SELF),
+    )
     used[LOAD] = children.ru_utime + children.ru_stime
     used[BENCHMARK] = ourselves.ru_utime + ourselves.ru_stime
     return Usage(time.monotonic(), used, _machine_seconds())
@@ -46,7 +49,9 @@ def sample(processes: Mapping[str, int], postmaster: int, sessions: Mapping[int,
 
 def between(before: Usage, after: Usage) -> dict[str, float]:
     """Return the seconds used by each process; a new or restarted process counts from zero."""
-    used = {name: value - before.by_process.get(name, 0.0) for name, value in after.by_process.items()}
+    used = {
+        name: value - before.by_process.get(name, 0.0) for name, value in after.by_process.items()
+    }
     return {name: value if value >= 0 else after.by_process[name] for name, value in used.items()}
 
 
@@ -71,7 +76,9 @@ def _seconds(pid: int) -> tuple[float, float]:
 
 def _children(pid: int) -> Iterable[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except OSError:
         return []
 

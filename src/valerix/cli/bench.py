@@ -26,35 +26,59 @@ MARKS = {True: "met", False: "missed", None: ""}
 
 def bench(
     quick: Annotated[
-        bool, typer.Option("--quick", help="Measure only the two ratios; takes at most three minutes.")
+        bool,
+        typer.Option("--quick", help="Measure only the two ratios; takes at most three minutes."),
     ] = False,
     rounds: Annotated[
-        int | None, typer.Option(help="Runs of each cell; medians are shown. Default 5, with --quick 2.", min=1)
+        int | None,
+        typer.Option(
+            help="Runs of each cell; medians are shown. Default 5, with --quick 2.", min=1
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Length of each run. Default 8, with --quick 4. A sustained turn takes 30 or more.", min=1),
+        typer.Option(
+            help="Length of each run. Default 8, with --quick 4. A sustained turn takes 30 or more.",
+            min=1,
+        ),
     ] = None,
     connections: Annotated[
         str, typer.Option(help="Numbers of connections to measure with, separated by commas.")
     ] = ",".join(map(str, CONNECTIONS)),
     replicas: Annotated[
-        list[str] | None, typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable.")
+        list[str] | None,
+        typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable."),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Orders in the tables before the first measurement.", min=0)] = 0,
+    rows: Annotated[
+        int, typer.Option(help="Orders in the tables before the first measurement.", min=0)
+    ] = 0,
     peers: Annotated[
         Path | None,
-        typer.Option(help="Folder with node-classic and node-tuned, to measure for comparison.", exists=True),
+        typer.Option(
+            help="Folder with node-classic and node-tuned, to measure for comparison.", exists=True
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for report and results. Default bench-results/TIME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report and results. Default bench-results/TIME.")
+    ] = None,
     compare: Annotated[
         Path | None,
-        typer.Option(help="results.json of an earlier benchmark to compare with.", exists=True, dir_okay=False),
+        typer.Option(
+            help="results.json of an earlier benchmark to compare with.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
-    profile: Annotated[bool, typer.Option("--profile", help="Sample every service with py-spy.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Sample every service with py-spy.")
+    ] = False,
     work_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder for the stack's data, on the disk to be measured.", exists=True, file_okay=False),
+        typer.Option(
+            help="Folder for the stack's data, on the disk to be measured.",
+            exists=True,
+            file_okay=False,
+        ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's data directory.")] = False,
     as_json: JsonOutput = False,
@@ -80,7 +104,9 @@ def bench(
         profile=profile,
         keep=keep,
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it stops its stack when a timeout ends it
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # so that it stops its stack when a timeout ends it
     results = asyncio.run(benchmark(plan, _say_on_stderr if as_json else _say))
     if as_json:
         print_json(results)
@@ -100,7 +126,9 @@ def _say_on_stderr(line: str) -> None:
 
 def _numbers(text: str) -> list[int]:
     if not all(part.isdigit() and int(part) for part in text.split(",")):
-        raise LauncherError(f"--connections {text}: write it as numbers with commas, for example 1,32,128")
+        raise LauncherError(
+            f"--connections {text}: write it as numbers with commas, for example 1,32,128"
+        )
     return [int(part) for part in text.split(",")]
 
 
@@ -117,7 +145,10 @@ def _print(results: Results) -> None:
     if results.audit is not None:
         rules = ", ".join(verdict.says for verdict in results.audit.verdicts if not verdict.holds)
         say("audit: sound" if results.audit.sound else f"audit: NOT sound ({rules})")
-    for name, ratio in (("ceiling", goals.ceiling_ratio(results)), ("sustained", goals.sustained_ratio(results))):
+    for name, ratio in (
+        ("ceiling", goals.ceiling_ratio(results)),
+        ("sustained", goals.sustained_ratio(results)),
+    ):
         say(f"{name} ratio {ratio:.2f}" if ratio is not None else f"{name} ratio not measured")
 
 

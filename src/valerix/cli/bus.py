@@ -31,7 +31,9 @@ class ListByDefault(DefaultCommand):
 
 
 app = typer.Typer(help="Repair the delivery of events between services.", no_args_is_help=True)
-letters = typer.Typer(help="Events that a service could not process: see why, and replay them.", cls=ListByDefault)
+letters = typer.Typer(
+    help="Events that a service could not process: see why, and replay them.", cls=ListByDefault
+)
 app.add_typer(letters, name="dead-letters")
 app.command("replay")(replay_events)
 
@@ -42,8 +44,12 @@ def _known(consumer: str | None) -> str | None:
     return consumer
 
 
-Consumer = Annotated[str, typer.Argument(metavar=NAMES, callback=_known, help="Service that consumes the event.")]
-LetterId = Annotated[int, typer.Argument(metavar="ID", min=1, help="Id of the dead letter, as in the list.")]
+Consumer = Annotated[
+    str, typer.Argument(metavar=NAMES, callback=_known, help="Service that consumes the event.")
+]
+LetterId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, help="Id of the dead letter, as in the list.")
+]
 
 
 class Replayed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -58,7 +64,9 @@ class Replayed(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 def list_letters(
     context: typer.Context,
     data_dir: DataDir,
-    consumer: Annotated[str | None, typer.Argument(metavar=NAMES, callback=_known, help="Only this service.")] = None,
+    consumer: Annotated[
+        str | None, typer.Argument(metavar=NAMES, callback=_known, help="Only this service.")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Include dead letters that a replay has processed.")
     ] = False,
@@ -83,7 +91,9 @@ def list_letters(
 
 
 @contextmanager
-def _recording_failure(name: str, failures: dict[str, str], installation: Installation) -> Iterator[None]:
+def _recording_failure(
+    name: str, failures: dict[str, str], installation: Installation
+) -> Iterator[None]:
     """Record the failure of one service, so that the dead letters of the others are still shown."""
     try:
         yield
@@ -98,7 +108,15 @@ def _print_list(found: list[DeadLetterView], failures: dict[str, str], *, as_jso
         print_json({"items": found, "notAsked": failures})
         return
     made = table(
-        "service", "id", "event", "subject", "failed", "attempts", "replayed", "error", right=("id", "attempts")
+        "service",
+        "id",
+        "event",
+        "subject",
+        "failed",
+        "attempts",
+        "replayed",
+        "error",
+        right=("id", "attempts"),
     )
     for letter in found:
         made.add_row(
@@ -143,7 +161,9 @@ def replay(
     context: typer.Context,
     consumer: Consumer,
     data_dir: DataDir,
-    letter_id: Annotated[int | None, typer.Argument(metavar="ID", min=1, help="Id of the dead letter.")] = None,
+    letter_id: Annotated[
+        int | None, typer.Argument(metavar="ID", min=1, help="Id of the dead letter.")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Every dead letter that waits for a replay, oldest first.")
     ] = False,
@@ -159,7 +179,9 @@ def replay(
             _replay_all(valerix, consumer, as_json=as_json)
         else:
             before = valerix.dead_letters.get(consumer, letter_id)
-            _print_replayed(before, valerix.dead_letters.replay(consumer, letter_id), as_json=as_json)
+            _print_replayed(
+                before, valerix.dead_letters.replay(consumer, letter_id), as_json=as_json
+            )
 
 
 def _print_replayed(before: DeadLetter, after: DeadLetter, *, as_json: bool) -> None:
@@ -168,7 +190,9 @@ def _print_replayed(before: DeadLetter, after: DeadLetter, *, as_json: bool) -> 
     elif before.replayed_at is None:
         say(f"{after.consumer} has processed dead letter {after.id}.")
     else:
-        say(f"A replay at {moment(before.replayed_at)} has processed it already, so nothing was changed now.")
+        say(
+            f"A replay at {moment(before.replayed_at)} has processed it already, so nothing was changed now."
+        )
 
 
 def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
@@ -180,7 +204,9 @@ def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
     else:
         for failure in failures:
             say(failure.error, file=sys.stderr)
-        say(f"{consumer} has processed {len(outcomes) - len(failures)} of {len(outcomes)} dead letters.")
+        say(
+            f"{consumer} has processed {len(outcomes) - len(failures)} of {len(outcomes)} dead letters."
+        )
     if failures:
         raise typer.Exit(1)
 

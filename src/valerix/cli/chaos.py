@@ -29,7 +29,9 @@ class StatusByDefault(DefaultCommand):
     default = "status"
 
 
-app = typer.Typer(help="Break a service on purpose: every fault ends by itself.", cls=StatusByDefault)
+app = typer.Typer(
+    help="Break a service on purpose: every fault ends by itself.", cls=StatusByDefault
+)
 
 
 class Action(StrEnum):
@@ -57,19 +59,30 @@ def _seconds(given: str | int) -> int:
 
 Service = Annotated[str, typer.Argument(callback=_known, help=f"One of {', '.join(NAMES)}.")]
 AnyService = Annotated[
-    str | None, typer.Argument(metavar="[SERVICE]", callback=_known, help="One service; all if left out.")
+    str | None,
+    typer.Argument(metavar="[SERVICE]", callback=_known, help="One service; all if left out."),
 ]
 Duration = Annotated[
-    int, typer.Option("--for", metavar="SECONDS", parser=_seconds, help="How long the fault lasts; also 5m, 1h.")
+    int,
+    typer.Option(
+        "--for", metavar="SECONDS", parser=_seconds, help="How long the fault lasts; also 5m, 1h."
+    ),
 ]
 Match = Annotated[
     str | None,
-    typer.Option("--match", metavar="PATH", help="Only requests to paths of the service that begin with this."),
+    typer.Option(
+        "--match",
+        metavar="PATH",
+        help="Only requests to paths of the service that begin with this.",
+    ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--next", min=1, max=1000, help="How often it strikes; by default until it ends.")
+    int | None,
+    typer.Option("--next", min=1, max=1000, help="How often it strikes; by default until it ends."),
 ]
-Next = Annotated[int, typer.Option("--next", min=1, max=1000, help="How often it strikes, over all copies.")]
+Next = Annotated[
+    int, typer.Option("--next", min=1, max=1000, help="How often it strikes, over all copies.")
+]
 
 
 @contextmanager
@@ -117,7 +130,10 @@ def history(
     """Show the faults that have ended, the latest last."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, _):
         services = _get_services(valerix, service)
-    rows = sorted(((one.service, fault) for one in services for fault in one.history), key=lambda row: row[1].since)
+    rows = sorted(
+        ((one.service, fault) for one in services for fault in one.history),
+        key=lambda row: row[1].since,
+    )
     if as_json:
         print_json({"items": [{"service": name, "fault": fault} for name, fault in rows]})
     elif rows:
@@ -143,7 +159,11 @@ def points(
         return
     made = table("service", "what", "name")
     for one in services:
-        for what, names in (("cut", one.dependencies), ("provider", one.behaviours), ("failpoint", one.failpoints)):
+        for what, names in (
+            ("cut", one.dependencies),
+            ("provider", one.behaviours),
+            ("failpoint", one.failpoints),
+        ):
             for name in names:
                 made.add_row(one.service, what, name)
     console().print(made)
@@ -165,12 +185,27 @@ def breakers(
     if as_json:
         print_json(found)
         return
-    made = table("calls to", "breaker", "last 10 s", "failed", "repeated", right=("last 10 s", "failed", "repeated"))
+    made = table(
+        "calls to",
+        "breaker",
+        "last 10 s",
+        "failed",
+        "repeated",
+        right=("last 10 s", "failed", "repeated"),
+    )
     for one in found.dependencies:
         trial = f", one may try in {one.trial_in_seconds:.0f} s" if one.state == "open" else ""
-        made.add_row(one.name, one.state + trial, str(one.window.calls), str(one.window.failures), str(one.retries))
+        made.add_row(
+            one.name,
+            one.state + trial,
+            str(one.window.calls),
+            str(one.window.failures),
+            str(one.retries),
+        )
     console().print(made)
-    say(f"arriving requests: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far")
+    say(
+        f"arriving requests: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far"
+    )
     if found.responses is not None and found.responses.average_seconds is not None:
         answers = found.responses
         say(
@@ -184,8 +219,12 @@ def gremlin(
     context: typer.Context,
     service: Service,
     data_dir: DataDir,
-    every: Annotated[int, typer.Option(min=1, help="Delay every Nth request, counted by each copy.")] = 5,
-    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="Delay of each such request.")] = 3000,
+    every: Annotated[
+        int, typer.Option(min=1, help="Delay every Nth request, counted by each copy.")
+    ] = 5,
+    delay_ms: Annotated[
+        int, typer.Option(min=1, max=600_000, help="Delay of each such request.")
+    ] = 3000,
     times: Limit = None,
     match: Match = None,
     seconds: Duration = 60,
@@ -195,7 +234,9 @@ def gremlin(
 ) -> None:
     """Delay every Nth request."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        done = valerix.chaos.gremlin(service, every=every, delay_ms=delay_ms, times=times, path=match, seconds=seconds)
+        done = valerix.chaos.gremlin(
+            service, every=every, delay_ms=delay_ms, times=times, path=match, seconds=seconds
+        )
         _print_injected(done, installation, as_json=as_json)
 
 
@@ -204,7 +245,9 @@ def crash(
     context: typer.Context,
     service: Service,
     data_dir: DataDir,
-    kill: Annotated[bool, typer.Option("--kill/--drop", help="Kill the process, or only drop the connection.")] = False,
+    kill: Annotated[
+        bool, typer.Option("--kill/--drop", help="Kill the process, or only drop the connection.")
+    ] = False,
     times: Next = 1,
     match: Match = None,
     seconds: Duration = 60,
@@ -214,7 +257,9 @@ def crash(
 ) -> None:
     """Drop the connection or kill the process between commit and reply, for the next changes."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        done = valerix.chaos.crash(service, how="kill" if kill else "drop", times=times, path=match, seconds=seconds)
+        done = valerix.chaos.crash(
+            service, how="kill" if kill else "drop", times=times, path=match, seconds=seconds
+        )
         _print_injected(done, installation, as_json=as_json)
 
 
@@ -249,13 +294,17 @@ def cut(
 ) -> None:
     """Cut a service off from another, as if the network between them were gone."""
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        _print_injected(valerix.chaos.cut(service, dependency, seconds=seconds), installation, as_json=as_json)
+        _print_injected(
+            valerix.chaos.cut(service, dependency, seconds=seconds), installation, as_json=as_json
+        )
 
 
 @app.command()
 def provider(
     context: typer.Context,
-    behaviour: Annotated[str, typer.Argument(help="decline, timeout-before, timeout-after, error-after, …")],
+    behaviour: Annotated[
+        str, typer.Argument(help="decline, timeout-before, timeout-after, error-after, …")
+    ],
     data_dir: DataDir,
     fraction: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the requests.")] = 1.0,
     times: Limit = None,
@@ -269,7 +318,9 @@ def provider(
     It can decline, time out before or after the effect, answer 500 after it, answer 429, or stall.
     """
     with _admin(context, data_dir, url, token, as_json=as_json) as (valerix, installation):
-        done = valerix.chaos.behaviour(PROVIDER, behaviour, fraction=fraction, times=times, seconds=seconds)
+        done = valerix.chaos.behaviour(
+            PROVIDER, behaviour, fraction=fraction, times=times, seconds=seconds
+        )
         _print_injected(done, installation, as_json=as_json)
 
 
@@ -280,7 +331,9 @@ def failpoint(
     point: Annotated[str, typer.Argument(help="Name of the failpoint; see `chaos points`.")],
     data_dir: DataDir,
     action: Annotated[Action, typer.Option(help="What happens at the failpoint.")] = Action.KILL,
-    delay_ms: Annotated[int, typer.Option(min=1, max=600_000, help="How long `hang` takes.")] = 3000,
+    delay_ms: Annotated[
+        int, typer.Option(min=1, max=600_000, help="How long `hang` takes.")
+    ] = 3000,
     times: Next = 1,
     seconds: Duration = 60,
     url: Url = None,
@@ -311,7 +364,11 @@ def stop(
     if as_json:
         print_json({"items": after})
         return
-    say("Nothing was injected." if not before else f"Ended {before} fault{'s' if before > 1 else ''}.")
+    say(
+        "Nothing was injected."
+        if not before
+        else f"Ended {before} fault{'s' if before > 1 else ''}."
+    )
     say(f"Next: {installation.command('chaos history')}")
 
 
@@ -330,7 +387,9 @@ def _print_injected(state: ServiceChaos, installation: Installation, *, as_json:
     latest = state.active[0]
     say(f"{state.service}: {describe(latest.fault)}")
     say(f"until {moment(latest.until)} ({_left(latest)} s), in force in {', '.join(state.copies)}")
-    say(f"Next: {installation.command('load')}, {installation.command('chaos')}, {installation.command('chaos stop')}")
+    say(
+        f"Next: {installation.command('load')}, {installation.command('chaos')}, {installation.command('chaos stop')}"
+    )
 
 
 def describe(fault: dict[str, Any]) -> str:
@@ -343,7 +402,9 @@ def describe(fault: dict[str, Any]) -> str:
             which = "every request" if fault["every"] == 1 else f"one request in {fault['every']}"
             return f"{which}{where} waits {fault['delayMs']} ms{times}"
         case "crash":
-            what = "the process is killed" if fault["how"] == "kill" else "the connection is dropped"
+            what = (
+                "the process is killed" if fault["how"] == "kill" else "the connection is dropped"
+            )
             return f"after a change{where} is committed and before its reply, {what}{times}"
         case "errors":
             return f"{fault['fraction']:.0%} of the requests{where} are answered 503"
@@ -353,7 +414,9 @@ def describe(fault: dict[str, Any]) -> str:
             action = f"hang {fault['delayMs']} ms" if fault["action"] == "hang" else fault["action"]
             return f"at {fault['point']}: {action}{times}"
         case _:
-            share = "" if fault["fraction"] == 1 else f" for {fault['fraction']:.0%} of the requests"
+            share = (
+                "" if fault["fraction"] == 1 else f" for {fault['fraction']:.0%} of the requests"
+            )
             return f"behaviour {fault['name']}{share}{times}"
 
 

@@ -57,10 +57,16 @@ FULL: Final = (PARTS, STACKS._replace(share_seconds=1200))
 def run_checks(
     context: typer.Context,
     full: Annotated[
-        bool, typer.Option("--full", help="Also tests that need production timeouts or large counts, as CI does.")
+        bool,
+        typer.Option(
+            "--full", help="Also tests that need production timeouts or large counts, as CI does."
+        ),
     ] = False,
     no_skips: Annotated[
-        bool, typer.Option("--no-skips", help="A skip that tests/skips.toml does not list fails the run.")
+        bool,
+        typer.Option(
+            "--no-skips", help="A skip that tests/skips.toml does not list fails the run."
+        ),
     ] = False,
 ) -> None:
     """Run lint, types and tests: first the tests of parts, then those on whole stacks.
@@ -85,13 +91,24 @@ def run_checks(
         lines.append(_line(stage.about, time.monotonic() - started))
     say("\n".join(["", *lines, _line("everything", time.monotonic() - began)]))
     if not full:
-        say("Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does")
+        say(
+            "Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does"
+        )
 
 
 def _pytest(stage: Stage, options: list[str], *, full: bool) -> list[str]:
     selection = stage.selection if full else f"{stage.selection} and not full"
     side_by_side = ["-n", str(stage.workers), "--dist", "loadscope", "--no-loadscope-reorder"]
-    return ["pytest", "-q", *side_by_side, "-m", selection, "--share", str(stage.share_seconds), *options]
+    return [
+        "pytest",
+        "-q",
+        *side_by_side,
+        "-m",
+        selection,
+        "--share",
+        str(stage.share_seconds),
+        *options,
+    ]
 
 
 def _line(what: str, seconds: float) -> str:
@@ -107,7 +124,11 @@ def _run(command: list[str], about: str = "") -> None:
 
 def _command(command: list[str]) -> list[str]:
     tool, *arguments = command
-    program = [str(Path(sys.executable).with_name(tool))] if tool in PROGRAMS else [sys.executable, "-m", tool]
+    program = (
+        [str(Path(sys.executable).with_name(tool))]
+        if tool in PROGRAMS
+        else [sys.executable, "-m", tool]
+    )
     return [*program, *arguments]
 
 

@@ -43,7 +43,9 @@ def parse_time(text: str) -> datetime:
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         at = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is neither a time as 2026-01-31T14:00:00Z nor how long ago: 90m") from None
+        raise typer.BadParameter(
+            f"{text!r} is neither a time as 2026-01-31T14:00:00Z nor how long ago: 90m"
+        ) from None
     if at.tzinfo is None:
         raise typer.BadParameter(f"{text!r} has no zone: add Z for UTC, or +01:00")
     return at
@@ -58,12 +60,19 @@ def _known(names: list[str] | None) -> list[str] | None:
 def replay_events(
     data_dir: DataDir,
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Start: 2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d.")
+        str,
+        typer.Option(
+            metavar="TIME", help="Start: 2026-01-31T14:00:00Z, or how long ago: 90m, 24h, 7d."
+        ),
     ],
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="End, in the same form; default now.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="End, in the same form; default now.")
+    ] = None,
     topic: Annotated[
         list[str] | None,
-        typer.Option(metavar=NAMES, help="Topic to replay; repeatable. Default: all.", callback=_known),
+        typer.Option(
+            metavar=NAMES, help="Topic to replay; repeatable. Default: all.", callback=_known
+        ),
     ] = None,
     as_json: JsonOutput = False,
 ) -> None:
@@ -85,7 +94,11 @@ def replay_events(
     say(f"Events since {moment(period.since)} that are published again: {counted}.")
     advice = f"Next: `./valerix audit{data_dir_option(state.data_dir)}` checks whether every event has had its effects"
     judged = datetime.now(UTC) - period.since <= HORIZON + timedelta(hours=1)
-    say(f"{advice}." if judged else f"{advice} in the last day. Messages about older occasions are not sent.")
+    say(
+        f"{advice}."
+        if judged
+        else f"{advice} in the last day. Messages about older occasions are not sent."
+    )
 
 
 def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, int]:
@@ -98,7 +111,9 @@ def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, i
             " this command"
         ) from None
     except (OSError, asyncpg.PostgresError) as error:
-        raise LauncherError(f"The databases cannot be reached: {error}. It is safe to repeat the command") from None
+        raise LauncherError(
+            f"The databases cannot be reached: {error}. It is safe to repeat the command"
+        ) from None
 
 
 async def _count(state: StackState, period: Period, topics: list[str]) -> dict[str, int]:
@@ -112,7 +127,11 @@ async def _count(state: StackState, period: Period, topics: list[str]) -> dict[s
         latest[queued.topic, queued.service] = queued
         if time.monotonic() - reported_at > PROGRESS_SECONDS:
             reported_at = time.monotonic()
-            say(f"{queued.topic}: {queued.events:,} events of {queued.service} so far", file=sys.stderr, flush=True)
+            say(
+                f"{queued.topic}: {queued.events:,} events of {queued.service} so far",
+                file=sys.stderr,
+                flush=True,
+            )
     counts: dict[str, int] = {}
     for queued in latest.values():
         counts[queued.topic] = counts.get(queued.topic, 0) + queued.events

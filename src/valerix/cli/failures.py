@@ -49,7 +49,15 @@ def _failure(error: errors.ValerixError, message: str) -> Failure:
         return Failure(message, order_ids=[order.id for order in error.orders])
     if not isinstance(error, errors.Refused):
         return Failure(message, idempotency_key=error.idempotency_key)
-    return Failure(message, error.status, error.code, error.trace_id, error.errors, error.order, error.idempotency_key)
+    return Failure(
+        message,
+        error.status,
+        error.code,
+        error.trace_id,
+        error.errors,
+        error.order,
+        error.idempotency_key,
+    )
 
 
 def explain(error: errors.ValerixError, installation: Installation) -> str:  # noqa: PLR0911 - one line per situation
@@ -68,7 +76,9 @@ def explain(error: errors.ValerixError, installation: Installation) -> str:  # n
         case errors.NotFound() if error.code in WHERE_TO_LOOK:
             return f"{error}. See `{installation.command(WHERE_TO_LOOK[error.code])}`"
         case errors.Invalid() if error.errors:
-            return "The request is not valid. " + "; ".join(f"{e.pointer}: {e.message}" for e in error.errors)
+            return "The request is not valid. " + "; ".join(
+                f"{e.pointer}: {e.message}" for e in error.errors
+            )
         case errors.Refused(order=Order() as order):
             return f"{error}. {_about(order, installation)}"
         case errors.StatusNotReached(order=order):
@@ -82,7 +92,11 @@ def explain(error: errors.ValerixError, installation: Installation) -> str:  # n
 
 
 def _unreachable(installation: Installation) -> str:
-    return "Check the address" if installation.data_dir is None else f"See `{installation.command('status')}`"
+    return (
+        "Check the address"
+        if installation.data_dir is None
+        else f"See `{installation.command('status')}`"
+    )
 
 
 def _not_signed_in(error: errors.Unauthenticated, installation: Installation) -> str:
@@ -103,7 +117,9 @@ def about_held(order: Order, installation: Installation) -> str:
     until = f" until {minute(order.held_until)}" if order.held_until else ""
     if order.on_shortage == "backorder":
         return f"Order {order.id} waits for new stock{until}, see `{installation.command(f'order show {order.id}')}`"
-    retry, cancel = (installation.command(f"order {what} {order.id}") for what in ("retry", "cancel"))
+    retry, cancel = (
+        installation.command(f"order {what} {order.id}") for what in ("retry", "cancel")
+    )
     return f"Order {order.id} is held{until}: `{retry}` once there is stock, or `{cancel}`"
 
 

@@ -12,7 +12,10 @@ from valerix.launcher.keys import RETIRED, published_keys, rotate_keys
 from valerix.launcher.terminal import say
 from valerix.launcher.topology import ISSUERS
 
-app = typer.Typer(help="List and rotate the keys that sign access tokens and services' tokens.", no_args_is_help=True)
+app = typer.Typer(
+    help="List and rotate the keys that sign access tokens and services' tokens.",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
@@ -31,9 +34,14 @@ def list_keys(data_dir: DataDir, as_json: JsonOutput = False) -> None:
 @app.command()
 def rotate(
     data_dir: DataDir,
-    issuer: Annotated[list[str] | None, typer.Option(help="Only the key of this service; repeatable.")] = None,
+    issuer: Annotated[
+        list[str] | None, typer.Option(help="Only the key of this service; repeatable.")
+    ] = None,
     distrust: Annotated[
-        bool, typer.Option("--distrust", help="For a leaked key: refuse all tokens of the old keys immediately.")
+        bool,
+        typer.Option(
+            "--distrust", help="For a leaked key: refuse all tokens of the old keys immediately."
+        ),
     ] = False,
 ) -> None:
     """Make new keys; running services use them within seconds, and no session is signed out.
@@ -44,7 +52,9 @@ def rotate(
     """
     chosen = issuer or list(ISSUERS)
     if unknown := set(chosen) - set(ISSUERS):
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))} signs nothing; one of {', '.join(ISSUERS)}")
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))} signs nothing; one of {', '.join(ISSUERS)}"
+        )
     old = rotate_keys(Credentials(_existing(data_dir)), chosen, distrust=distrust)
     state = "refused from now on" if distrust else "accepted for another hour"
     say("\n".join(f"{kid} is replaced, {state}" for kid in old))

@@ -15,8 +15,12 @@ from valerix.launcher.logs import Terminal
 def show_logs(
     data_dir: DataDir,
     process: Annotated[str | None, typer.Argument(help="One process; all if left out.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new output until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", help="Last lines of each process.", min=0)] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Show new output until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", help="Last lines of each process.", min=0)
+    ] = 50,
 ) -> None:
     """Show the output of the processes: `logs`, `logs orders -f`."""
     files = _log_files(data_dir.resolve(), process)

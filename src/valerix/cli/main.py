@@ -7,7 +7,21 @@ import typer
 from typer import rich_utils
 
 from valerix import __version__
-from valerix.cli import audit, bench, bus, chaos, checks, data, keys, logs, orders, processes, service, status, stock
+from valerix.cli import (
+    audit,
+    bench,
+    bus,
+    chaos,
+    checks,
+    data,
+    keys,
+    logs,
+    orders,
+    processes,
+    service,
+    status,
+    stock,
+)
 from valerix.cli.load import command as load_command
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.terminal import say
@@ -34,7 +48,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Take the options that belong to no command in particular."""
@@ -65,14 +82,19 @@ def main() -> None:
     Errors that the user can fix take one line; only bugs show a traceback.
     """
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        rich_utils.FORCE_TERMINAL = False  # for help and usage, as cli.output.console does for results
+        rich_utils.FORCE_TERMINAL = (
+            False  # for help and usage, as cli.output.console does for results
+        )
     try:
         app(prog_name="valerix")
     except LauncherError as error:
         say(error, file=sys.stderr)
         sys.exit(1)
     except PermissionError as error:
-        say(f"{error.filename}: permission denied. Run the command as the stack's owner", file=sys.stderr)
+        say(
+            f"{error.filename}: permission denied. Run the command as the stack's owner",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -26,8 +26,14 @@ class Ambiguous(ValerixError):
     """The short form matches several orders: `orders`."""
 
     def __init__(self, text: str, orders: list[Order]) -> None:
-        listed = (f"  {o.id}  {o.status:<10}  {o.customer_id}  {moment(o.created_at)}" for o in orders)
-        super().__init__("\n".join((f"{text} matches {len(orders)} orders; give more digits of one of them:", *listed)))
+        listed = (
+            f"  {o.id}  {o.status:<10}  {o.customer_id}  {moment(o.created_at)}" for o in orders
+        )
+        super().__init__(
+            "\n".join(
+                (f"{text} matches {len(orders)} orders; give more digits of one of them:", *listed)
+            )
+        )
         self.orders = orders
 
 
@@ -51,7 +57,9 @@ def full_id_to_change(valerix: Valerix, text: str, change: str) -> str:
         return text
     order = _find(valerix, text)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise typer.BadParameter(f"{text} is a short form: to {change} an order name it in full, as {order.id}")
+        raise typer.BadParameter(
+            f"{text} is a short form: to {change} an order name it in full, as {order.id}"
+        )
     about = f"{order.status}, {order.customer_id}, {money(order.total)}"
     typer.confirm(f"{change.capitalize()} order {order.id} ({about})?", abort=True, err=True)
     return order.id
@@ -59,7 +67,11 @@ def full_id_to_change(valerix: Valerix, text: str, change: str) -> str:
 
 def _find(valerix: Valerix, text: str) -> Order:
     wanted = find_ids(text)
-    found = [order for order in islice(valerix.orders.list(search=text), SEARCH_LIMIT) if wanted.matches(order.id)]
+    found = [
+        order
+        for order in islice(valerix.orders.list(search=text), SEARCH_LIMIT)
+        if wanted.matches(order.id)
+    ]
     if not found:
         raise NoSuchOrder(f"There is no order whose id is {text}, or begins or ends with it")
     if len(found) > 1:

@@ -14,7 +14,17 @@ from valerix.cli.failures import about_held
 from valerix.cli.installation import Installation
 from valerix.cli.options import DataDir, JsonOutput
 from valerix.cli.order_ids import full_id, full_id_to_change
-from valerix.cli.output import console, id_text, minute, moment, money, one_line, print_json, status_text, table
+from valerix.cli.output import (
+    console,
+    id_text,
+    minute,
+    moment,
+    money,
+    one_line,
+    print_json,
+    status_text,
+    table,
+)
 from valerix.cli.session import Key, Token, Url, find, talk
 from valerix.cli.watching import keep_showing
 from valerix.client.errors import InsufficientStock
@@ -23,7 +33,9 @@ from valerix.contracts.states import FulfilmentStatus, OrderStatus
 from valerix.launcher.terminal import say
 
 app = typer.Typer(help="Place orders and follow them.", no_args_is_help=True)
-OrderId = Annotated[str, typer.Argument(metavar="ID", help="Id of the order, or its last 4 to 12 digits.")]
+OrderId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the order, or its last 4 to 12 digits.")
+]
 
 
 class OnShortage(StrEnum):
@@ -44,15 +56,26 @@ def _address(text: str) -> Address:
 @app.command()
 def place(
     context: typer.Context,
-    items: Annotated[list[str], typer.Argument(metavar="PRODUCT[:QUANTITY]...", help="Products to order.")],
+    items: Annotated[
+        list[str], typer.Argument(metavar="PRODUCT[:QUANTITY]...", help="Products to order.")
+    ],
     customer: Annotated[str, typer.Option(help="Number of the customer, e.g. CUST-001.")],
     data_dir: DataDir,
-    payment_method: Annotated[str | None, typer.Option(help="E.g. visa; card_declined makes the payment fail.")] = None,
-    on_shortage: Annotated[OnShortage | None, typer.Option(help="What the order does if stock is short.")] = None,
+    payment_method: Annotated[
+        str | None, typer.Option(help="E.g. visa; card_declined makes the payment fail.")
+    ] = None,
+    on_shortage: Annotated[
+        OnShortage | None, typer.Option(help="What the order does if stock is short.")
+    ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the order is completed; exit status 1 if it is not.")
+        bool,
+        typer.Option(
+            "--wait", help="Wait until the order is completed; exit status 1 if it is not."
+        ),
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds that --wait takes at most.")] = 60.0,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds that --wait takes at most.")
+    ] = 60.0,
     key: Key = None,
     url: Url = None,
     token: Token = None,
@@ -76,7 +99,9 @@ def place(
         except InsufficientStock as refusal:
             order = _held(refusal)
         if wait:
-            ended = valerix.orders.wait_until(order.id, {OrderStatus.COMPLETED}, timeout_seconds=timeout)
+            ended = valerix.orders.wait_until(
+                order.id, {OrderStatus.COMPLETED}, timeout_seconds=timeout
+            )
             order = PlacedOrder(**msgspec.structs.asdict(ended), replayed=order.replayed)
     _print_order(order, installation, as_json=as_json)
 
@@ -97,7 +122,9 @@ def _wanted(items: list[str]) -> dict[str, int]:
     for item in items:
         product, colon, quantity = item.partition(":")
         if not product or (colon and not quantity.isdecimal()):
-            raise typer.BadParameter(f"{item!r} is not PRODUCT or PRODUCT:QUANTITY, e.g. PROD-001:2")
+            raise typer.BadParameter(
+                f"{item!r} is not PRODUCT or PRODUCT:QUANTITY, e.g. PROD-001:2"
+            )
         wanted[product] = wanted.get(product, 0) + (int(quantity) if colon else 1)
     return wanted
 
@@ -116,7 +143,13 @@ def show(
         order = valerix.orders.get(full_id(valerix, order_id))
         timeline = valerix.orders.timeline(order.id)
     if as_json:
-        print_json({**msgspec.to_builtins(order), "events": timeline.events, "nextCursor": timeline.next_cursor})
+        print_json(
+            {
+                **msgspec.to_builtins(order),
+                "events": timeline.events,
+                "nextCursor": timeline.next_cursor,
+            }
+        )
         return
     out = console()
     _print_head(out, order)
@@ -124,21 +157,30 @@ def show(
     _print_lines(out, order)
     _print_timeline(out, timeline.events)
     if timeline.next_cursor is not None:
-        out.print(f"The timeline has more than these {len(timeline.events)} entries; the API has all of them.")
+        out.print(
+            f"The timeline has more than these {len(timeline.events)} entries; the API has all of them."
+        )
 
 
 @app.command("list")
 def list_orders(
     context: typer.Context,
     data_dir: DataDir,
-    status: Annotated[str | None, typer.Option(help="Only orders with this status, e.g. pending.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Only orders of this customer, e.g. CUST-001.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only orders with this status, e.g. pending.")
+    ] = None,
+    customer: Annotated[
+        str | None, typer.Option(help="Only orders of this customer, e.g. CUST-001.")
+    ] = None,
     product: Annotated[str | None, typer.Option(help="Only orders with this product.")] = None,
     search: Annotated[
-        str | None, typer.Option(help="Digits of an id, name or e-mail address of a customer, a number.")
+        str | None,
+        typer.Option(help="Digits of an id, name or e-mail address of a customer, a number."),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Largest number of orders to show.")] = 20,
-    everything: Annotated[bool, typer.Option("--all", help="Show all orders, without a limit.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all orders, without a limit.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh the list until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two refreshes.")] = 2.0,
     url: Url = None,
@@ -154,7 +196,9 @@ def list_orders(
     most = None if everything else limit
 
     def look() -> tuple[list[Order], bool]:
-        found = valerix.orders.list(status=status, customer_id=customer, product_id=product, search=search)
+        found = valerix.orders.list(
+            status=status, customer_id=customer, product_id=product, search=search
+        )
         orders = list(itertools.islice(found, None if most is None else most + 1))
         return orders[:most], most is not None and len(orders) > most
 
@@ -171,12 +215,20 @@ def list_orders(
 def _list(orders: list[Order], more: bool) -> RenderableType:
     if not orders:
         return "There are no such orders."
-    made = table("id", "status", "customer", "total", "placed", "items", right=("total",), cut=("items",))
+    made = table(
+        "id", "status", "customer", "total", "placed", "items", right=("total",), cut=("items",)
+    )
     for order in orders:
         items = one_line(", ".join(f"{line.quantity}x {line.product_id}" for line in order.items))
         total, placed = money(order.total), minute(order.created_at)
-        made.add_row(id_text(order.id), status_text(order.status), order.customer_id, total, placed, items)
-    return Group(made, f"There are more than these {len(orders)}: --limit N or --all shows them.") if more else made
+        made.add_row(
+            id_text(order.id), status_text(order.status), order.customer_id, total, placed, items
+        )
+    return (
+        Group(made, f"There are more than these {len(orders)}: --limit N or --all shows them.")
+        if more
+        else made
+    )
 
 
 @app.command()
@@ -184,7 +236,9 @@ def cancel(
     context: typer.Context,
     order_id: OrderId,
     data_dir: DataDir,
-    reason: Annotated[str | None, typer.Option(help="Why; recorded in the order's timeline.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why; recorded in the order's timeline.")
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
@@ -197,7 +251,9 @@ def cancel(
     elif order.status == OrderStatus.CANCELLED:
         say(f"Order {order.id} is cancelled.")
     else:
-        say(f"Order {order.id} is {order.status} now; it will be cancelled as soon as a service it needs is available.")
+        say(
+            f"Order {order.id} is {order.status} now; it will be cancelled as soon as a service it needs is available."
+        )
 
 
 @app.command()
@@ -223,17 +279,23 @@ def change(
     data_dir: DataDir,
     items: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PRODUCT[:QUANTITY]]...", help="Products that replace all former ones."),
+        typer.Argument(
+            metavar="[PRODUCT[:QUANTITY]]...", help="Products that replace all former ones."
+        ),
     ] = None,
     address: Annotated[
         Address | None,
-        typer.Option(parser=_address, metavar="JSON", help="Name, street, city, country …, as in the API."),
+        typer.Option(
+            parser=_address, metavar="JSON", help="Name, street, city, country …, as in the API."
+        ),
     ] = None,
     status: Annotated[
-        FulfilmentStatus | None, typer.Option(help="Status in the warehouse to move the order to; for staff.")
+        FulfilmentStatus | None,
+        typer.Option(help="Status in the warehouse to move the order to; for staff."),
     ] = None,
     version: Annotated[
-        int | None, typer.Option(help="Refuse the change if the order has changed since this version.")
+        int | None,
+        typer.Option(help="Refuse the change if the order has changed since this version."),
     ] = None,
     url: Url = None,
     token: Token = None,
@@ -265,12 +327,16 @@ def _print_order(order: Order, installation: Installation, *, as_json: bool) -> 
     _print_head(out, order)
     _print_lines(out, order)
     if isinstance(order, PlacedOrder) and order.replayed:
-        out.print("This key was used before: this is the order placed then, with the answer given then.")
+        out.print(
+            "This key was used before: this is the order placed then, with the answer given then."
+        )
     if order.error_code == "insufficient_stock":
         out.print(f"{about_held(order, installation)}.", soft_wrap=True)
         return
     if order.status == OrderStatus.PENDING:
-        out.print("It is accepted and cannot get lost; it will be confirmed as soon as that is possible.")
+        out.print(
+            "It is accepted and cannot get lost; it will be confirmed as soon as that is possible."
+        )
     out.print(f"Next: {installation.command(f'order show {order.id}')}", soft_wrap=True)
 
 
@@ -279,7 +345,9 @@ def _print_head(out: Console, order: Order) -> None:
         "order": order.id,
         "status": order.status,
         "reason": order.error_message,
-        "held": f"until {moment(order.held_until)}, then it is cancelled" if order.held_until else None,
+        "held": f"until {moment(order.held_until)}, then it is cancelled"
+        if order.held_until
+        else None,
         "customer": order.customer_id,
         "payment": f"{order.payment_id or 'none yet'} ({order.payment_method})",
         "placed": moment(order.created_at),
@@ -302,7 +370,13 @@ def _print_lines(out: Console, order: Order) -> None:
 
 def _line_cells(line: Line) -> list[str | Text]:
     name = one_line(line.product_name or "-")
-    return [line.product_id, name, str(line.quantity), money(line.unit_price), money(line.line_total)]
+    return [
+        line.product_id,
+        name,
+        str(line.quantity),
+        money(line.unit_price),
+        money(line.line_total),
+    ]
 
 
 def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
@@ -312,10 +386,18 @@ def _print_timeline(out: Console, events: list[OrderEvent]) -> None:
         for step in event.steps:
             tries = f" (attempt {step.attempt})" if step.attempt > 1 else ""
             took = f"{step.duration_ms:.1f}"
-            made.add_row(_after(start, step.started_at), f"  {step.name}{tries}", step.outcome, took, step.detail or "")
+            made.add_row(
+                _after(start, step.started_at),
+                f"  {step.name}{tries}",
+                step.outcome,
+                took,
+                step.detail or "",
+            )
         made.add_row(_after(start, event.occurred_at), event.type, event.status, "", _detail(event))
     out.print(made, "", sep="\n")
-    out.print(f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True)
+    out.print(
+        f"trace {', '.join(dict.fromkeys(event.trace_id for event in events))}", soft_wrap=True
+    )
 
 
 def _detail(event: OrderEvent) -> str:

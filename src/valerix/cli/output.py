@@ -37,7 +37,9 @@ def print_json(value: object) -> None:
 class SafeConsole(Console):
     """Styles its output, and removes control sequences of the terminal that the text contains."""
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=safe(segment.text))
 
@@ -78,7 +80,9 @@ def table(*headings: str, right: Collection[str] = (), cut: Collection[str] = ()
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         made.add_column(
-            heading, justify="right" if heading in right else "left", no_wrap=bool(cut) and heading not in cut
+            heading,
+            justify="right" if heading in right else "left",
+            no_wrap=bool(cut) and heading not in cut,
         )
     return made
 

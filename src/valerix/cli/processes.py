@@ -11,7 +11,13 @@ from valerix.launcher import control
 from valerix.launcher.errors import LauncherError
 from valerix.launcher.ports import check_replicas
 from valerix.launcher.programs import Plan
-from valerix.launcher.settings import GatewayName, GatewaySettings, auto_ports, configured_ports, gateway_settings
+from valerix.launcher.settings import (
+    GatewayName,
+    GatewaySettings,
+    auto_ports,
+    configured_ports,
+    gateway_settings,
+)
 from valerix.launcher.state import StackState
 from valerix.launcher.summary import print_summary
 from valerix.launcher.terminal import say
@@ -20,20 +26,31 @@ from valerix.launcher.topology import GATEWAY
 
 def up(
     data_dir: DataDir,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything is ready.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready.")
+    ] = False,
     port: Annotated[int | None, typer.Option(help="Port of the gateway.", min=1, max=65535)] = None,
     host: Annotated[
-        str | None, typer.Option(help="Address the gateway listens on; 0.0.0.0 opens it to other machines.")
+        str | None,
+        typer.Option(help="Address the gateway listens on; 0.0.0.0 opens it to other machines."),
     ] = None,
-    ports: Annotated[str, typer.Option(help="`auto`: choose a free port for every process.")] = "default",
+    ports: Annotated[
+        str, typer.Option(help="`auto`: choose a free port for every process.")
+    ] = "default",
     replicas: Annotated[
-        list[str] | None, typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable.")
+        list[str] | None,
+        typer.Option(help="NAME=COUNT: copies of a service, e.g. orders=2; repeatable."),
     ] = None,
     tls: Annotated[
-        bool, typer.Option("--tls", help="Serve HTTPS; generates a certificate if none is configured.")
+        bool,
+        typer.Option("--tls", help="Serve HTTPS; generates a certificate if none is configured."),
     ] = False,
-    gateway: Annotated[GatewayName | None, typer.Option(help="Program that serves as the gateway.")] = None,
-    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="Add demo customers, products and logins.")] = True,
+    gateway: Annotated[
+        GatewayName | None, typer.Option(help="Program that serves as the gateway.")
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Add demo customers, products and logins.")
+    ] = True,
 ) -> None:
     """Start the stack; if it runs already, print its addresses."""
     data_dir = data_dir.resolve()
@@ -42,7 +59,9 @@ def up(
         print_summary(state)
         return
     settings = _gateway_settings(gateway, host, tls)
-    plan = _plan(data_dir, counts(replicas or []), ports=ports, port=port, gateway=settings, demo=demo)
+    plan = _plan(
+        data_dir, counts(replicas or []), ports=ports, port=port, gateway=settings, demo=demo
+    )
     if detach:
         print_summary(control.start_in_background(plan, Progress().show))
     else:
@@ -61,7 +80,13 @@ def _gateway_settings(gateway: GatewayName | None, host: str | None, tls: bool) 
 
 
 def _plan(
-    data_dir: Path, counts: dict[str, int], *, ports: str, port: int | None, gateway: GatewaySettings, demo: bool
+    data_dir: Path,
+    counts: dict[str, int],
+    *,
+    ports: str,
+    port: int | None,
+    gateway: GatewaySettings,
+    demo: bool,
 ) -> Plan:
     if ports not in ("default", "auto"):
         raise LauncherError("--ports is either `default` or `auto`")

@@ -22,7 +22,10 @@ from valerix.launcher.topology import SERVICES, Instance
 NAMES = [process.name for process in SERVICES]
 
 
-def serve(name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(NAMES))], data_dir: DataDir) -> None:
+def serve(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(NAMES))],
+    data_dir: DataDir,
+) -> None:
     """Run one service.
 
     Its settings are VALERIX_… variables; a running stack supplies those that are missing.
@@ -42,7 +45,13 @@ def _beside(state: StackState, name: str) -> dict[str, str]:
     The gateway does not route to it.
     """
     gateway = msgspec.structs.replace(gateway_settings(), gateway_host=state.gateway_host)
-    plan = Plan(data_dir=state.data_dir, ports=state.ports, replicas=state.replicas, demo=state.demo, gateway=gateway)
+    plan = Plan(
+        data_dir=state.data_dir,
+        ports=state.ports,
+        replicas=state.replicas,
+        demo=state.demo,
+        gateway=gateway,
+    )
     instance = Instance(f"{name}-by-hand", name, free_port())
     say(f"{instance.name} beside the stack in {state.data_dir}: {instance.url}")
     return environment(instance, plan, Credentials(state.data_dir))

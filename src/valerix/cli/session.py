@@ -20,7 +20,11 @@ RETRY_SECONDS = 5.0
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", envvar="VALERIX_URL", help="Address of an installation, instead of the stack in --data-dir."),
+    typer.Option(
+        "--url",
+        envvar="VALERIX_URL",
+        help="Address of an installation, instead of the stack in --data-dir.",
+    ),
 ]
 
 
@@ -33,9 +37,14 @@ def _printable(value: str | None) -> str | None:
 
 Token = Annotated[
     str | None,
-    typer.Option("--token", envvar="VALERIX_TOKEN", callback=_printable, help="Access token for --url."),
+    typer.Option(
+        "--token", envvar="VALERIX_TOKEN", callback=_printable, help="Access token for --url."
+    ),
 ]
-Key = Annotated[str | None, typer.Option("--key", callback=_printable, help="Idempotency key; by default a new one.")]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", callback=_printable, help="Idempotency key; by default a new one."),
+]
 
 
 @contextmanager
@@ -61,7 +70,12 @@ def talk(installation: Installation, *, as_json: bool) -> Iterator[Valerix]:
 
 
 def find(
-    context: typer.Context, data_dir: Path, url: str | None, token: str | None, *, administrator: bool = False
+    context: typer.Context,
+    data_dir: Path,
+    url: str | None,
+    token: str | None,
+    *,
+    administrator: bool = False,
 ) -> Installation:
     """Return the installation at `url`, else the running stack in `data_dir`.
 

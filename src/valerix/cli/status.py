@@ -99,7 +99,9 @@ def _print_report(report: StackReport) -> None:
     for heading in ("pid", "port", "restarts", "MiB", "startup s"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in report.processes:
-        health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(row.health, row.health)
+        health = {"ok": "[green]ok[/]", "unhealthy": "[red]unhealthy[/]"}.get(
+            row.health, row.health
+        )
         table.add_row(row.name, row.status, health, *_figures(row))
     out = console(markup=True)
     out.print(table)

@@ -33,8 +33,12 @@ app = typer.Typer(help="Show stock, and correct it.", cls=ShowByDefault)
 def show(
     context: typer.Context,
     data_dir: DataDir,
-    sku: Annotated[str | None, typer.Argument(help="One product, with its warehouses and latest movements.")] = None,
-    low: Annotated[bool, typer.Option("--low", help="Only products at or below their low-stock threshold.")] = False,
+    sku: Annotated[
+        str | None, typer.Argument(help="One product, with its warehouses and latest movements.")
+    ] = None,
+    low: Annotated[
+        bool, typer.Option("--low", help="Only products at or below their low-stock threshold.")
+    ] = False,
     url: Url = None,
     token: Token = None,
     as_json: JsonOutput = False,
@@ -82,9 +86,17 @@ def _print_items(items: list[InventoryItem], *, as_json: bool) -> None:
     if as_json:
         print_json({"items": items})
         return
-    made = table("product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"), cut=("name",))
+    made = table(
+        "product", "name", *FIGURES, "threshold", "", right=(*FIGURES, "threshold"), cut=("name",)
+    )
     for item in items:
-        made.add_row(item.product_id, one_line(item.name), *_figures(item), str(item.low_stock_threshold), _mark(item))
+        made.add_row(
+            item.product_id,
+            one_line(item.name),
+            *_figures(item),
+            str(item.low_stock_threshold),
+            _mark(item),
+        )
     console().print(made if items else "There are no such products.")
 
 
@@ -101,7 +113,9 @@ def _print_one(item: InventoryItem, movements: list[Movement], *, as_json: bool)
 def _warehouse_table(item: InventoryItem) -> Table:
     made = table("warehouse", *FIGURES, right=FIGURES)
     for place in item.warehouses:
-        made.add_row(place.warehouse_id, str(place.on_hand), str(place.reserved), str(place.available))
+        made.add_row(
+            place.warehouse_id, str(place.on_hand), str(place.reserved), str(place.available)
+        )
     made.add_section()
     made.add_row("total", *_figures(item))
     return made
@@ -109,7 +123,15 @@ def _warehouse_table(item: InventoryItem) -> Table:
 
 def _print_movements(out: Console, movements: list[Movement]) -> None:
     changes = ("on hand", "reserved")
-    made = table("when", "warehouse", "what", *changes, "order, reason", right=changes, cut=("order, reason",))
+    made = table(
+        "when",
+        "warehouse",
+        "what",
+        *changes,
+        "order, reason",
+        right=changes,
+        cut=("order, reason",),
+    )
     for movement in movements:
         made.add_row(
             moment(movement.occurred_at),

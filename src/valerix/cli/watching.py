@@ -20,7 +20,10 @@ def keep_showing(look: Callable[[], RenderableType], every_seconds: float) -> No
     out = console()
     with Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext() as live:
         while True:
-            shown = Group(look(), f"{datetime.now().astimezone():%H:%M:%S}, every {every_seconds:g} s; Ctrl-C ends it")
+            shown = Group(
+                look(),
+                f"{datetime.now().astimezone():%H:%M:%S}, every {every_seconds:g} s; Ctrl-C ends it",
+            )
             if live is None:
                 out.print(shown)
             else:

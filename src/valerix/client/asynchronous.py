@@ -51,12 +51,16 @@ class Runner:
         return None
 
     async def _exchange(self, request: Request) -> Outcome:
-        sending = self._http.request(request.method, self._url + request.path).headers(dict(request.headers))
+        sending = self._http.request(request.method, self._url + request.path).headers(
+            dict(request.headers)
+        )
         if request.body is not None:
             sending = sending.header("content-type", "application/json").body_bytes(request.body)
         try:
             response = await sending.build().send()
-            return Answer(response.status, (await response.bytes()).to_bytes(), dict(response.headers.items()))
+            return Answer(
+                response.status, (await response.bytes()).to_bytes(), dict(response.headers.items())
+            )
         except RequestError as error:
             return transport.no_reply(error, self._url)
 
@@ -79,7 +83,9 @@ def _awaitable(
     return call
 
 
-def _iterating(build: Callable[Concatenate[Any, P], Pages[T]]) -> Callable[Concatenate[_Group, P], AsyncIterator[T]]:
+def _iterating(
+    build: Callable[Concatenate[Any, P], Pages[T]],
+) -> Callable[Concatenate[_Group, P], AsyncIterator[T]]:
     @functools.wraps(build)
     async def iterate(self: _Group, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         pages = build(self._calls, *args, **kwargs)

@@ -52,12 +52,16 @@ class _Runner:
         return None
 
     def _exchange(self, request: Request) -> Outcome:
-        sending = self._http.request(request.method, self._url + request.path).headers(dict(request.headers))
+        sending = self._http.request(request.method, self._url + request.path).headers(
+            dict(request.headers)
+        )
         if request.body is not None:
             sending = sending.header("content-type", "application/json").body_bytes(request.body)
         try:
             response = sending.build().send()
-            return Answer(response.status, response.bytes().to_bytes(), dict(response.headers.items()))
+            return Answer(
+                response.status, response.bytes().to_bytes(), dict(response.headers.items())
+            )
         except RequestError as error:
             return transport.no_reply(error, self._url)
 
@@ -78,7 +82,9 @@ def _blocking(build: Callable[Concatenate[Any, P], Flow[T]]) -> Callable[Concate
     return call
 
 
-def _iterating(build: Callable[Concatenate[Any, P], Pages[T]]) -> Callable[Concatenate[_Group, P], Iterator[T]]:
+def _iterating(
+    build: Callable[Concatenate[Any, P], Pages[T]],
+) -> Callable[Concatenate[_Group, P], Iterator[T]]:
     @functools.wraps(build)
     def iterate(self: _Group, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         pages = build(self._calls, *args, **kwargs)
@@ -186,7 +192,9 @@ class Valerix:
         url = transport.base_url(url)
         session = Session(email=email, password=password, token=token, retry_seconds=retry_seconds)
         self._session = session
-        self._http = transport.configured(SyncClientBuilder(), url, timeout_seconds, ca_file).build()
+        self._http = transport.configured(
+            SyncClientBuilder(), url, timeout_seconds, ca_file
+        ).build()
         self._runner = runner = _Runner(session, url, self._http)
         self.orders = Orders(calls.Orders(session), runner)
         self.inventory = Inventory(calls.Inventory(session), runner)

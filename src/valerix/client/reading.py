@@ -19,7 +19,9 @@ def read_as(kind: type[T]) -> Callable[[Answer], T]:
         try:
             return decoder.decode(answer.body)
         except msgspec.MsgspecError as error:
-            raise UnreadableAnswer(f"The server's answer cannot be read as {kind.__name__}: {error}") from error
+            raise UnreadableAnswer(
+                f"The server's answer cannot be read as {kind.__name__}: {error}"
+            ) from error
 
     return read
 

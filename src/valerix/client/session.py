@@ -38,7 +38,9 @@ class Session:
     With e-mail and password it signs in by itself, and again when the token has expired.
     """
 
-    def __init__(self, *, email: str | None, password: str | None, token: str | None, retry_seconds: float) -> None:
+    def __init__(
+        self, *, email: str | None, password: str | None, token: str | None, retry_seconds: float
+    ) -> None:
         self._credentials = None if email is None or password is None else (email, password)
         self._token = token
         self._device: str | None = None
@@ -72,7 +74,9 @@ class Session:
     def _sign_in(self, email: str, password: str) -> Flow[SignedIn]:
         known = {} if self._device is None else {"deviceToken": self._device}
         body = msgspec.json.encode({"email": email, "password": password, **known})
-        answer = yield from self._send(Request("POST", "/api/v1/users/login", body), True, self._bare)
+        answer = yield from self._send(
+            Request("POST", "/api/v1/users/login", body), True, self._bare
+        )
         signed_in = _read_signed_in(answer)
         self._token = signed_in.access_token
         self._device = signed_in.device_token or self._device
@@ -81,7 +85,9 @@ class Session:
 
     # --- sending
 
-    def _send(self, request: Request, repeatable: bool, once: Callable[[Request], Flow[Outcome]]) -> Flow[Answer]:
+    def _send(
+        self, request: Request, repeatable: bool, once: Callable[[Request], Flow[Outcome]]
+    ) -> Flow[Answer]:
         give_up_at = time.monotonic() + self._retry_seconds
         attempt = 0
         while True:
@@ -101,7 +107,9 @@ class Session:
 
     def once(self, request: Request) -> Flow[Outcome]:
         """Send as the caller, without repeating; only signing in, where needed, is repeated."""
-        if self._credentials is not None and (self._token is None or time.monotonic() >= self._renew_at):
+        if self._credentials is not None and (
+            self._token is None or time.monotonic() >= self._renew_at
+        ):
             yield SignIn(self._token)
         token = self._token
         outcome = yield from self._bare(_with_token(request, token))

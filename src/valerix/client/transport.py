@@ -44,7 +44,9 @@ def no_reply(error: RequestError, url: str) -> NoReply:
     Its ConnectError also covers connections lost after the request was sent; the causes distinguish
     the two cases.
     """
-    causes = [cause["message"] for cause in (error.details or {}).get("causes") or []] or [error.message]
+    causes = [cause["message"] for cause in (error.details or {}).get("causes") or []] or [
+        error.message
+    ]
     reason = "no answer in time" if isinstance(error, TimeoutError) else causes[-1]
     return NoReply(f"{url}: {reason}", sent="client error (Connect)" not in causes)
 

@@ -13,7 +13,15 @@ from valerix.console import feed, states
 from valerix.console.domain import merge_events, publish
 from valerix.console.files import content_route, file_route, file_routes
 from valerix.console.opening import open_gathering, open_provider_faults
-from valerix.console.routes import PAGES, get_history, logs_route, offer_route, page_route, redirect, reference_routes
+from valerix.console.routes import (
+    PAGES,
+    get_history,
+    logs_route,
+    offer_route,
+    page_route,
+    redirect,
+    reference_routes,
+)
 from valerix.console.schemas import offer
 from valerix.console.settings import Settings as Settings
 from valerix.console.use_cases import Reference
@@ -32,7 +40,10 @@ def create(settings: Settings) -> Service:
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes."""
     documented = settings.documented
-    clients = [HttpClient.open(name, addresses, Policy.of(settings)) for name, addresses in documented.items()]
+    clients = [
+        HttpClient.open(name, addresses, Policy.of(settings))
+        for name, addresses in documented.items()
+    ]
     services = [await resources.enter_async_context(client) for client in clients]
     publishers = [service for service in services if service.dependency in (*SOURCES, LIVE)]
     reference = Reference(services, "/openapi.json", publish, settings.reference_ttl_seconds)
@@ -42,8 +53,15 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     live_feed = feed.Feed(gathering, settings.call_graph, settings.answer_window_seconds)
     places = Places(settings.max_sockets, feed.watching)
     static = package.files("valerix.console") / "static"
-    pages = [redirect("/", PAGES), redirect("/console", PAGES), *file_route(static / "docs.html", "/docs")]
-    pages += [*file_routes(static, "/static"), *content_route(states.module(), "js", f"/static{states.PATH}")]
+    pages = [
+        redirect("/", PAGES),
+        redirect("/console", PAGES),
+        *file_route(static / "docs.html", "/docs"),
+    ]
+    pages += [
+        *file_routes(static, "/static"),
+        *content_route(states.module(), "js", f"/static{states.PATH}"),
+    ]
     pages += [offer_route(offer(settings))]
     return ServiceParts(
         routes=[
@@ -51,7 +69,11 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
             *([logs_route(settings.logs_folder)] if settings.logs_folder else []),
         ],
         raw=[*pages, *reference_routes(reference, events, documented)],
-        sockets=[SocketRoute(feed.PATH, STAFF, settings.cors_origins, partial(feed.serve, live_feed, places))],
+        sockets=[
+            SocketRoute(
+                feed.PATH, STAFF, settings.cors_origins, partial(feed.serve, live_feed, places)
+            )
+        ],
         provides={"gathering": gathering},
         downstream=services,
         jobs=[gathering.run],

@@ -74,16 +74,24 @@ def publish(documents: Mapping[str, Document], missing: Sequence[str], version: 
     """Merge as `merge` does, without the operations that are not public."""
     merged = merge(documents, missing, version)
     paths = {path: _offered(item) for path, item in merged["paths"].items()}
-    return _with_tags(_without_unused({**merged, "paths": {path: item for path, item in paths.items() if item}}))
+    return _with_tags(
+        _without_unused({**merged, "paths": {path: item for path, item in paths.items() if item}})
+    )
 
 
 def _problems(documents: Mapping[str, Document]) -> list[Document]:
     """The problem types of all services, by code; one code has one status and one title."""
-    known = {problem["code"]: problem for document in documents.values() for problem in document.get("x-problems", ())}
+    known = {
+        problem["code"]: problem
+        for document in documents.values()
+        for problem in document.get("x-problems", ())
+    }
     return [known[code] for code in sorted(known)]
 
 
-def merge_events(documents: Mapping[str, Document], missing: Sequence[str], version: str) -> Document:
+def merge_events(
+    documents: Mapping[str, Document], missing: Sequence[str], version: str
+) -> Document:
     """Merge the AsyncAPI documents of several services; see `merge`."""
     description = _description(_EVENTS_INTRODUCTION, missing)
     merged: Document = {
@@ -109,13 +117,25 @@ def _description(introduction: str, missing: Sequence[str]) -> str:
 
 
 def _offered(item: Mapping[str, Any]) -> Document:
-    return {method: operation for method, operation in item.items() if UNPUBLISHED_TAG not in operation["tags"]}
+    return {
+        method: operation
+        for method, operation in item.items()
+        if UNPUBLISHED_TAG not in operation["tags"]
+    }
 
 
 def _with_tags(document: Document) -> Document:
-    used = {tag for item in document["paths"].values() for operation in item.values() for tag in operation["tags"]}
+    used = {
+        tag
+        for item in document["paths"].values()
+        for operation in item.values()
+        for tag in operation["tags"]
+    }
     described = [{"name": tag, "description": text} for tag, text in _TAGS.items() if tag in used]
-    return {**document, "tags": [*described, *({"name": tag} for tag in sorted(used - _TAGS.keys()))]}
+    return {
+        **document,
+        "tags": [*described, *({"name": tag} for tag in sorted(used - _TAGS.keys()))],
+    }
 
 
 def _without_unused(document: Document) -> Document:
@@ -131,11 +151,16 @@ def _without_unused(document: Document) -> Document:
 
 def _add(merged: Document, document: Document, service: str) -> None:
     for path, item in document["paths"].items():
-        operations = {method: {"tags": [service], **operation} for method, operation in item.items()}
-        public = {method: each for method, each in operations.items() if HIDDEN_TAG not in each["tags"]}
+        operations = {
+            method: {"tags": [service], **operation} for method, operation in item.items()
+        }
+        public = {
+            method: each for method, each in operations.items() if HIDDEN_TAG not in each["tags"]
+        }
         if public and path in OF_EVERY_SERVICE:
             own = {
-                method: {**each, "operationId": f"{service}.{each['operationId']}"} for method, each in public.items()
+                method: {**each, "operationId": f"{service}.{each['operationId']}"}
+                for method, each in public.items()
             }
             merged["paths"][f"{path}/{service}"] = own
         elif public:
@@ -149,7 +174,9 @@ def _add(merged: Document, document: Document, service: str) -> None:
 
 def _distinct(documents: Mapping[str, Document]) -> dict[str, Document]:
     clashing = _clashing_names([_schemas(document) for document in documents.values()])
-    return {service: _renamed(document, clashing, service) for service, document in documents.items()}
+    return {
+        service: _renamed(document, clashing, service) for service, document in documents.items()
+    }
 
 
 def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -159,8 +186,14 @@ def _clashing_names(owners: Sequence[Mapping[str, Any]]) -> set[str]:
         for name, schema in schemas.items():
             variants.setdefault(name, []).append(schema)
     shared = {name: schemas for name, schemas in variants.items() if len(schemas) > 1}
-    clashing = {name for name, schemas in shared.items() if any(schema != schemas[0] for schema in schemas)}
-    while more := {name for name in shared.keys() - clashing if not clashing.isdisjoint(references(shared[name][0]))}:
+    clashing = {
+        name for name, schemas in shared.items() if any(schema != schemas[0] for schema in schemas)
+    }
+    while more := {
+        name
+        for name in shared.keys() - clashing
+        if not clashing.isdisjoint(references(shared[name][0]))
+    }:
         clashing |= more
     return clashing
 

@@ -50,9 +50,13 @@ class FaultWatch:
             services = await self._chaos.overview()
         except StoreUnavailable:
             return
-        found = [_shown(one.service, view) for one in services for view in (*one.active, *one.history)]
+        found = [
+            _shown(one.service, view) for one in services for view in (*one.active, *one.history)
+        ]
         horizon = datetime.now(UTC) - KEPT_FOR
-        recent = sorted((fault for fault in found if fault.until > horizon), key=lambda fault: fault.since)
+        recent = sorted(
+            (fault for fault in found if fault.until > horizon), key=lambda fault: fault.since
+        )
         self._seen = OrderedDict((fault.id, fault) for fault in recent[-KEPT:])
 
     def active(self) -> list[ShownFault]:

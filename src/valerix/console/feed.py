@@ -22,7 +22,9 @@ watching = Gauge("console_feed_connections_current", "Open connections to the op
 class Feed:
     """The current report as text, made once per tick for all viewers."""
 
-    def __init__(self, gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> None:
+    def __init__(
+        self, gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float
+    ) -> None:
         self._gathering = gathering
         self._calls = calls
         self._answer_window_seconds = answer_window_seconds

@@ -42,7 +42,9 @@ def file_route(file: Traversable, path: str, caching: bytes = REVALIDATE) -> lis
     return content_route(file.read_bytes(), file.name.rpartition(".")[2], path, caching)
 
 
-def content_route(content: bytes, kind: str, path: str, caching: bytes = REVALIDATE) -> list[RawRoute]:
+def content_route(
+    content: bytes, kind: str, path: str, caching: bytes = REVALIDATE
+) -> list[RawRoute]:
     """`content` at `path`; `kind`: see MEDIA_TYPES."""
     media_type = MEDIA_TYPES.get(kind, TEXT)
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'

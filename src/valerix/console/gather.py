@@ -85,7 +85,9 @@ class Gathering:
         """Set when the current round has ended."""
         self.copies = [Copy(target) for target in targets]
         self.faults = faults
-        self.rings = {name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]}
+        self.rings = {
+            name: Ring() for name in [*dict.fromkeys(target.process for target in targets), PLACING]
+        }
         self.counts: deque[OrderCounts] = deque(maxlen=KEPT_COUNTS)
         self.tick = 0
 
@@ -118,7 +120,9 @@ class Gathering:
     async def _read(self, copy: Copy) -> None:
         target = copy.target
         (ready, metrics), now = (
-            await asyncio.gather(_get(target.connections, target.ready_path), _get(target.connections, METRICS)),
+            await asyncio.gather(
+                _get(target.connections, target.ready_path), _get(target.connections, METRICS)
+            ),
             time.monotonic(),
         )
         copy.status, copy.checks = _state(ready)
@@ -140,7 +144,9 @@ class Gathering:
             rows = [copy.fresh[series] for copy in self.of(process) if copy.fresh]
             if rows:
                 ring.put(tick, readings.together(rows))
-        self.counts.append(OrderCounts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items")))
+        self.counts.append(
+            OrderCounts(tick, self._placed(), self._value("inventory", "inventory_low_stock_items"))
+        )
 
     def of(self, process: str) -> list[Copy]:
         """The copies of a process."""
@@ -149,13 +155,17 @@ class Gathering:
     def _placed(self) -> dict[str, float]:
         placed: dict[str, float] = {}
         for copy in self.of("orders"):
-            for status, count in (copy.reading.labeled["orders_created_total"] if copy.reading else {}).items():
+            for status, count in (
+                copy.reading.labeled["orders_created_total"] if copy.reading else {}
+            ).items():
                 placed[status] = placed.get(status, 0.0) + count
         return placed
 
     def _value(self, process: str, name: str) -> float | None:
         values = [
-            copy.reading.values[name] for copy in self.of(process) if copy.reading and name in copy.reading.values
+            copy.reading.values[name]
+            for copy in self.of(process)
+            if copy.reading and name in copy.reading.values
         ]
         return max(values, default=None)
 

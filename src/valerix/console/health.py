@@ -95,7 +95,11 @@ def judge(
     """
     found = [*_processes(processes), *_breakers(breakers), *_placing(placing), *map(_fault, faults)]
     found.sort(key=lambda symptom: list(Severity).index(symptom.level))
-    return OrderingHealth(found[0].level, found[0].title, found) if found else OrderingHealth(Severity.OK, HEALTHY, [])
+    return (
+        OrderingHealth(found[0].level, found[0].title, found)
+        if found
+        else OrderingHealth(Severity.OK, HEALTHY, [])
+    )
 
 
 def is_slow(average_ms: float | None) -> bool:
@@ -105,11 +109,26 @@ def is_slow(average_ms: float | None) -> bool:
 
 def _placing(placing: PlacingAnswers) -> Iterator[Symptom]:
     if not placing.answers:
-        yield Symptom(Severity.UNKNOWN, "No orders", "", f"no order was placed in the last {placing.seconds:.0f} s")
+        yield Symptom(
+            Severity.UNKNOWN,
+            "No orders",
+            "",
+            f"no order was placed in the last {placing.seconds:.0f} s",
+        )
     elif placing.failed / placing.answers > FAILED_SHARE:
-        yield Symptom(Severity.BAD, "Failing", "", f"{placing.failed:.0f} of {placing.answers:.0f} orders got an error")
+        yield Symptom(
+            Severity.BAD,
+            "Failing",
+            "",
+            f"{placing.failed:.0f} of {placing.answers:.0f} orders got an error",
+        )
     if is_slow(placing.average_ms):
-        yield Symptom(Severity.BAD, "Slow", "", f"orders are answered after {placing.average_ms:.0f} ms on average")
+        yield Symptom(
+            Severity.BAD,
+            "Slow",
+            "",
+            f"orders are answered after {placing.average_ms:.0f} ms on average",
+        )
 
 
 def _processes(processes: Mapping[str, str]) -> Iterator[Symptom]:
@@ -117,9 +136,13 @@ def _processes(processes: Mapping[str, str]) -> Iterator[Symptom]:
         if status == DOWN and name in NEEDED:
             yield Symptom(Severity.BAD, "Down", name, "does not answer, and orders need it")
         elif status == DOWN:
-            yield Symptom(Severity.WARN, "Degraded", name, "does not answer; orders are confirmed without it")
+            yield Symptom(
+                Severity.WARN, "Degraded", name, "does not answer; orders are confirmed without it"
+            )
         elif status == DEGRADED:
-            yield Symptom(Severity.WARN, "Degraded", name, "is impaired, or a copy of it does not answer")
+            yield Symptom(
+                Severity.WARN, "Degraded", name, "is impaired, or a copy of it does not answer"
+            )
         elif status == UNKNOWN:
             yield Symptom(Severity.UNKNOWN, "No data", name, "has not been checked yet")
 
@@ -128,16 +151,26 @@ def _breakers(breakers: Mapping[tuple[str, str], str | None]) -> Iterator[Sympto
     for call, state in breakers.items():
         if state == OPEN:
             level = Severity.BAD if call in NEEDED_CALLS else Severity.WARN
-            yield Symptom(level, "Cut off", " → ".join(call), "circuit breaker open, calls fail at once")
+            yield Symptom(
+                level, "Cut off", " → ".join(call), "circuit breaker open, calls fail at once"
+            )
         elif state == HALF_OPEN:
             yield Symptom(
-                Severity.WARN, "Degraded", " → ".join(call), "circuit breaker half-open, waits for the next call"
+                Severity.WARN,
+                "Degraded",
+                " → ".join(call),
+                "circuit breaker half-open, waits for the next call",
             )
 
 
 def _fault(fault: ActiveFault) -> Symptom:
     if not fault.strikes:
-        return Symptom(Severity.WARN, "Fault armed", fault.service, f"{fault.label}: armed, no request has met it yet")
+        return Symptom(
+            Severity.WARN,
+            "Fault armed",
+            fault.service,
+            f"{fault.label}: armed, no request has met it yet",
+        )
     times = "once" if fault.strikes == 1 else f"{fault.strikes} times"
     level = Severity.BAD if (fault.service, fault.cut_off_from) in NEEDED_CALLS else Severity.WARN
     return Symptom(level, "Fault", fault.service, f"{fault.label}: struck {times}")

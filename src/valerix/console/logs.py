@@ -82,9 +82,15 @@ def read(folder: Path, wanted: Wanted, position: str) -> LogPage:
     for name in names:
         lines, now[name] = _tail(folder / f"{name}.log", since.get(name))
         if wanted.file in ("", name):
-            found += [line for line in (_line(name, at, raw, wanted) for at, raw in lines) if line is not None]
+            found += [
+                line
+                for line in (_line(name, at, raw, wanted) for at, raw in lines)
+                if line is not None
+            ]
     found.sort(key=lambda line: line.timestamp)
-    return LogPage(found[-MAX_LINES:], ",".join(f"{name}:{i}:{at}" for name, (i, at) in now.items()), names)
+    return LogPage(
+        found[-MAX_LINES:], ",".join(f"{name}:{i}:{at}" for name, (i, at) in now.items()), names
+    )
 
 
 def _places(position: str) -> dict[str, Place]:

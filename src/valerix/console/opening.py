@@ -17,19 +17,28 @@ async def open_provider_faults(settings: Settings, resources: AsyncExitStack) ->
     """The faults of the payment provider, which shares no store with the services."""
     if settings.chaos != "enabled" or not settings.psp_url:
         return []
-    return [await resources.enter_async_context(RemoteFaults.open("psp", settings.psp_url, settings))]
+    return [
+        await resources.enter_async_context(RemoteFaults.open("psp", settings.psp_url, settings))
+    ]
 
 
-async def open_gathering(settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack) -> Gathering:
+async def open_gathering(
+    settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack
+) -> Gathering:
     """The gathering; its rounds begin when its job runs."""
-    gateways = [Target("gateway", "gateway", Connections(url), "/health") for url in settings.gateway_metrics_url]
+    gateways = [
+        Target("gateway", "gateway", Connections(url), "/health")
+        for url in settings.gateway_metrics_url
+    ]
     targets = [*gateways, *service_targets(settings.watched)]
     for target in targets:
         resources.callback(target.connections.close)
     return Gathering(targets, FaultWatch(await _open_chaos(settings, faults, resources)))
 
 
-async def _open_chaos(settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack) -> Chaos | None:
+async def _open_chaos(
+    settings: Settings, faults: Sequence[Elsewhere], resources: AsyncExitStack
+) -> Chaos | None:
     """Read access to the faults of every service; None where faults cannot be injected."""
     if settings.chaos != "enabled" or not settings.valkey_url:
         return None

@@ -19,7 +19,10 @@ ALL, PLACING = "all", "placing"
 _QUIET = frozenset({"/ready", "/health", "/health/deep", "/metrics", LIST_REVOKED, READ_FAULTS})
 """The platform's own periodic requests do not count as traffic."""
 _PLACING = ("POST", "/api/v1/orders")
-_SERVICE, _TRAEFIK = "http_request_duration_seconds_", "traefik_entrypoint_request_duration_seconds_"
+_SERVICE, _TRAEFIK = (
+    "http_request_duration_seconds_",
+    "traefik_entrypoint_request_duration_seconds_",
+)
 _HAPROXY = "haproxy_frontend_http_responses_total"
 """HAProxy counts answers, but does not time them."""
 _COLUMN = {"count": COUNT, "sum": SUM}
@@ -29,7 +32,12 @@ _LABELED = {
     "orders_created_total": "status",
 }
 _PLAIN = frozenset(
-    {"inventory_low_stock_items", "process_start_time_seconds", "process_resident_memory_bytes", "outbox_pending"}
+    {
+        "inventory_low_stock_items",
+        "process_start_time_seconds",
+        "process_resident_memory_bytes",
+        "outbox_pending",
+    }
 )
 WANTED: Final = sorted([*_PLAIN, *_LABELED, *(_SERVICE + part for part in ("bucket", *_COLUMN))])
 """Names of the metrics that are read; not among them: the stock levels of 10,000 products."""
@@ -45,9 +53,13 @@ def no_traffic() -> list[float]:
 class ProcessReading:
     """The metrics of one process at one moment; counters count since its start."""
 
-    traffic: dict[str, list[float]] = field(default_factory=lambda: {ALL: no_traffic(), PLACING: no_traffic()})
+    traffic: dict[str, list[float]] = field(
+        default_factory=lambda: {ALL: no_traffic(), PLACING: no_traffic()}
+    )
     values: dict[str, float] = field(default_factory=dict)
-    labeled: dict[str, dict[str, float]] = field(default_factory=lambda: {name: {} for name in _LABELED})
+    labeled: dict[str, dict[str, float]] = field(
+        default_factory=lambda: {name: {} for name in _LABELED}
+    )
 
     @property
     def started_at(self) -> float:
@@ -132,7 +144,11 @@ def _traffic(part: str, labels: dict[str, str], status: str, placing: bool) -> _
         return _Line(part, columns=(BUCKETS + BOUNDS.index(float(labels["le"])),), placing=placing)
     if part not in _COLUMN:
         return None
-    return _Line(part, columns=(COUNT, ERRORS) if failed and part == "count" else (_COLUMN[part],), placing=placing)
+    return _Line(
+        part,
+        columns=(COUNT, ERRORS) if failed and part == "count" else (_COLUMN[part],),
+        placing=placing,
+    )
 
 
 # --- arithmetic

@@ -100,7 +100,9 @@ class PlatformReport(msgspec.Struct, frozen=True, rename="camel"):
     chaos: dict[str, list[ShownFault]]
 
 
-def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float) -> PlatformReport:
+def report(
+    gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window_seconds: float
+) -> PlatformReport:
     """The current report.
 
     `calls`: caller and called. `answer_window_seconds`: the time that `average_ms` covers, in whole
@@ -118,9 +120,17 @@ def report(gathering: Gathering, calls: Sequence[tuple[str, str]], answer_window
             _answers(placing, answer_window_seconds),
             {process.name: process.status for process in processes},
             {(edge.source, edge.target): edge.state for edge in edges},
-            [ActiveFault(fault.service, fault.label, fault.cut_off_from, fault.strikes) for fault in faults],
+            [
+                ActiveFault(fault.service, fault.label, fault.cut_off_from, fault.strikes)
+                for fault in faults
+            ],
         ),
-        orders=_orders(gathering.rings[PLACING], list(gathering.counts), tick, average_ms(placing or no_traffic())),
+        orders=_orders(
+            gathering.rings[PLACING],
+            list(gathering.counts),
+            tick,
+            average_ms(placing or no_traffic()),
+        ),
         processes=processes,
         edges=edges,
         chaos={"active": faults},
@@ -142,7 +152,9 @@ class Span(msgspec.Struct, frozen=True, rename="camel"):
 
 def span(gathering: Gathering, minutes: int) -> Span:
     """The last `minutes`, and the faults in them."""
-    columns = {name: ring.columns(gathering.tick, minutes) for name, ring in gathering.rings.items()}
+    columns = {
+        name: ring.columns(gathering.tick, minutes) for name, ring in gathering.rings.items()
+    }
     return Span(minutes, times(gathering.tick, minutes), columns, gathering.faults.recent())
 
 
@@ -154,7 +166,9 @@ def _answers(placing: Sequence[float] | None, seconds: float) -> PlacingAnswers:
     return PlacingAnswers(seconds, average_ms(traffic), traffic[COUNT], traffic[ERRORS])
 
 
-def _orders(placing: Ring, counts: Sequence[OrderCounts], tick: int, average: float | None) -> OrdersReport:
+def _orders(
+    placing: Ring, counts: Sequence[OrderCounts], tick: int, average: float | None
+) -> OrdersReport:
     return OrdersReport(
         average_ms=average,
         slow=health.is_slow(average),
@@ -181,9 +195,13 @@ def _success(counts: Sequence[OrderCounts], tick: int) -> SuccessRate:
 
     `now`: of the last five minutes; `before`: of the five minutes before.
     """
-    now, middle, start = (_at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2))
+    now, middle, start = (
+        _at(counts, tick - back * FIVE_MINUTES // TICK_SECONDS) for back in (0, 1, 2)
+    )
     placed, confirmed = _between(middle, now)
-    return SuccessRate(_share(placed, confirmed), _share(*_between(start, middle)), confirmed, placed)
+    return SuccessRate(
+        _share(placed, confirmed), _share(*_between(start, middle)), confirmed, placed
+    )
 
 
 def _between(before: OrderCounts | None, now: OrderCounts | None) -> tuple[float, float]:
@@ -191,7 +209,9 @@ def _between(before: OrderCounts | None, now: OrderCounts | None) -> tuple[float
     if now is None or before is None or now is before:
         return 0.0, 0.0
     placed = sum(now.placed.values()) - sum(before.placed.values())
-    confirmed = now.placed.get(OrderStatus.CONFIRMED, 0.0) - before.placed.get(OrderStatus.CONFIRMED, 0.0)
+    confirmed = now.placed.get(OrderStatus.CONFIRMED, 0.0) - before.placed.get(
+        OrderStatus.CONFIRMED, 0.0
+    )
     return (placed, min(placed, confirmed)) if placed > 0 and confirmed >= 0 else (0.0, 0.0)
 
 
@@ -250,7 +270,9 @@ def _copy(copy: Copy) -> CopyReport:
 def _edges(copies: Sequence[Copy], calls: Sequence[tuple[str, str]]) -> Iterator[EdgeReport]:
     states_by_call: dict[tuple[str, str], set[int]] = {}
     for copy in copies:
-        for target, state in (copy.reading.labeled["circuit_breaker_state"] if copy.reading else {}).items():
+        for target, state in (
+            copy.reading.labeled["circuit_breaker_state"] if copy.reading else {}
+        ).items():
             states_by_call.setdefault((copy.target.process, target), set()).add(int(state))
     for call in calls:
         states = states_by_call.get(call, set())

@@ -41,7 +41,9 @@ def page_route(file: Traversable) -> Any:
     content = file.read_bytes()
     headers = {"Content-Security-Policy": POLICY.decode(), "Cache-Control": REVALIDATE.decode()}
 
-    @get([PAGES, PAGES + "{rest:path}"], access=PUBLIC, include_in_schema=False, sync_to_thread=False)
+    @get(
+        [PAGES, PAGES + "{rest:path}"], access=PUBLIC, include_in_schema=False, sync_to_thread=False
+    )
     def page() -> Response[bytes]:
         return Response(content, media_type="text/html; charset=utf-8", headers=headers)
 
@@ -58,7 +60,9 @@ def offer_route(offer: Features) -> RawRoute:
     return RawRoute("GET", OFFER, PUBLIC, answer)
 
 
-def reference_routes(reference: Reference, events: Reference, services: Iterable[str]) -> list[RawRoute]:
+def reference_routes(
+    reference: Reference, events: Reference, services: Iterable[str]
+) -> list[RawRoute]:
     """The merged descriptions of API and events, and the description of each service."""
     return [
         _document("/asyncapi.json", events.merged),
@@ -101,7 +105,9 @@ def redirect(path: str, target: str) -> RawRoute:
     """A temporary redirect, which browsers must not remember."""
 
     async def answer(_: RawRequest) -> RawResponse:
-        return RawResponse(302, b"", [(b"location", target.encode()), (b"cache-control", b"no-store")])
+        return RawResponse(
+            302, b"", [(b"location", target.encode()), (b"cache-control", b"no-store")]
+        )
 
     return RawRoute("GET", path, PUBLIC, answer)
 
@@ -110,7 +116,9 @@ def _problems(reference: Reference) -> RawRoute:
     headers = [(b"cache-control", REVALIDATE), (b"content-security-policy", POLICY)]
 
     async def answer(_: RawRequest) -> RawResponse:
-        own = {each["code"]: each for each in (*openapi.problem_kinds({}), *await reference.problems())}
+        own = {
+            each["code"]: each for each in (*openapi.problem_kinds({}), *await reference.problems())
+        }
         body = problems.page([own[code] for code in sorted(own)])
         return RawResponse(200, body, headers, b"text/html; charset=utf-8")
 

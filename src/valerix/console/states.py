@@ -17,7 +17,10 @@ def module() -> bytes:
     """The module: `OrderStatus = {PENDING: "pending", …}`, … and
     `meanings = {order: {pending: {label, tone, terminal, …}}, …}`.
     """
-    names = [f"export const {kind.__name__} = Object.freeze({_json({s.name: s for s in kind})});" for kind in STATES]
+    names = [
+        f"export const {kind.__name__} = Object.freeze({_json({s.name: s for s in kind})});"
+        for kind in STATES
+    ]
     meanings = {_word(kind): {status: _meaning(status) for status in kind} for kind in STATES}
     return "\n".join([*names, f"export const meanings = {_json(meanings)};", ""]).encode()
 
@@ -27,7 +30,9 @@ def _word(kind: type[StrEnum]) -> str:
 
 
 def _meaning(status: Status) -> dict[str, object]:
-    traits = [name for name, attribute in vars(type(status)).items() if isinstance(attribute, property)]
+    traits = [
+        name for name, attribute in vars(type(status)).items() if isinstance(attribute, property)
+    ]
     return {"label": label(status), **{_camel(name): getattr(status, name) for name in traits}}
 
 

@@ -30,7 +30,9 @@ class ServiceSilent(Unavailable):
 class Reference:
     """Fetches `path` from all services concurrently, at most every `ttl_seconds`."""
 
-    def __init__(self, services: Sequence[HttpClient], path: str, merge: Merge, ttl_seconds: float) -> None:
+    def __init__(
+        self, services: Sequence[HttpClient], path: str, merge: Merge, ttl_seconds: float
+    ) -> None:
         self._services = services
         self._path = path
         self._merge = merge
@@ -60,9 +62,13 @@ class Reference:
         async with self._refreshing:
             if time.monotonic() < self._fresh_until:
                 return
-            answers = await asyncio.gather(*(_find_document(service, self._path) for service in self._services))
+            answers = await asyncio.gather(
+                *(_find_document(service, self._path) for service in self._services)
+            )
             names = [service.dependency for service in self._services]
-            self._documents = {name: answer for name, answer in zip(names, answers, strict=True) if answer}
+            self._documents = {
+                name: answer for name, answer in zip(names, answers, strict=True) if answer
+            }
             missing = [name for name in names if name not in self._documents]
             self._merged = msgspec.json.encode(self._merge(self._documents, missing, __version__))
             self._fresh_until = time.monotonic() + self._ttl_seconds
@@ -72,5 +78,7 @@ async def _find_document(service: HttpClient, path: str) -> Document | None:
     try:
         return await service.get(path, _decoder, deadline=Deadline.after(TIMEOUT_SECONDS))
     except CallFailed as error:
-        log.warning("service left out of the reference", dependency=service.dependency, error=error.reason)
+        log.warning(
+            "service left out of the reference", dependency=service.dependency, error=error.reason
+        )
         return None

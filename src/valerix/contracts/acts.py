@@ -100,7 +100,10 @@ class By(msgspec.Struct, frozen=True, rename="camel"):
 def by(act: RecordedAct, *, to_staff: bool) -> By:
     """Return the origin of an act; customers do not see the actor."""
     kind: Literal["staff", "service"] = "service" if act.role == SERVICE else BY_STAFF
-    return By(kind, ActorView(act.actor, act.role, act.address, act.trace_id) if to_staff else msgspec.UNSET)
+    return By(
+        kind,
+        ActorView(act.actor, act.role, act.address, act.trace_id) if to_staff else msgspec.UNSET,
+    )
 
 
 class ListActs(msgspec.Struct, frozen=True, rename="camel"):

@@ -55,7 +55,9 @@ class OrderRefs(msgspec.Struct, frozen=True, rename="camel"):
 # --- orders
 
 
-class OrderDescription(msgspec.Struct, frozen=True, rename="camel", tag="described", tag_field="outcome"):
+class OrderDescription(
+    msgspec.Struct, frozen=True, rename="camel", tag="described", tag_field="outcome"
+):
     """The state of an order: lines, total, and whether it may still be paid or delivered."""
 
     order_id: str
@@ -216,7 +218,9 @@ class PriceProducts(msgspec.Struct, frozen=True, rename="camel"):
 class NamedProducts(msgspec.Struct, frozen=True, rename="camel"):
     """A look-up of products by product number or by exact name."""
 
-    names: Annotated[list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=MAX_COMMANDS)]
+    names: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=200)]], msgspec.Meta(max_length=MAX_COMMANDS)
+    ]
 
 
 class ProductPrices(msgspec.Struct, frozen=True, rename="camel"):
@@ -235,7 +239,9 @@ class Shortage(msgspec.Struct, frozen=True, rename="camel"):
     available: int
 
 
-class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved", tag_field="outcome"):
+class StockReserved(
+    msgspec.Struct, frozen=True, rename="camel", tag="reserved", tag_field="outcome"
+):
     """All lines of the order are reserved."""
 
     order_id: str
@@ -245,7 +251,9 @@ class StockReserved(msgspec.Struct, frozen=True, rename="camel", tag="reserved",
     """True if the reservation already existed and this call changed nothing."""
 
 
-class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"):
+class StockShort(
+    msgspec.Struct, frozen=True, rename="camel", tag="insufficient_stock", tag_field="outcome"
+):
     """Stock is short for at least one product, so nothing is reserved."""
 
     order_id: str
@@ -254,14 +262,18 @@ class StockShort(msgspec.Struct, frozen=True, rename="camel", tag="insufficient_
     """The products of all lines, with the prices the order would cost."""
 
 
-class ProductsUnknown(msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"):
+class ProductsUnknown(
+    msgspec.Struct, frozen=True, rename="camel", tag="unknown_product", tag_field="outcome"
+):
     """At least one product is unknown or no longer sold, so nothing is reserved."""
 
     order_id: str
     product_ids: list[str]
 
 
-class ReservationEnded(msgspec.Struct, frozen=True, rename="camel", tag="ended", tag_field="outcome"):
+class ReservationEnded(
+    msgspec.Struct, frozen=True, rename="camel", tag="ended", tag_field="outcome"
+):
     """The reservation of the order was released or committed before.
 
     A late reserve is refused forever.
@@ -321,7 +333,9 @@ class CapturePayments(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     commands: Annotated[list[CapturePayment], msgspec.Meta(max_length=MAX_COMMANDS)]
-    wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = msgspec.field(default=500, name="patienceMs")
+    wait_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = msgspec.field(
+        default=500, name="patienceMs"
+    )
 
 
 class PaymentOutcome(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -65,7 +65,12 @@ BY_SOURCE: Final[dict[str, tuple[str, ...]]] = {
         ORDER_CANCELLED,
         ORDER_REFUNDED,
     ),
-    INVENTORY: (INVENTORY_UPDATED, INVENTORY_LOW_STOCK, INVENTORY_RESTOCKED, INVENTORY_RESERVATION_READY),
+    INVENTORY: (
+        INVENTORY_UPDATED,
+        INVENTORY_LOW_STOCK,
+        INVENTORY_RESTOCKED,
+        INVENTORY_RESERVATION_READY,
+    ),
     PAYMENTS: (PAYMENT_CAPTURED, PAYMENT_DECLINED, PAYMENT_REFUNDED),
     USERS: (
         CUSTOMER_REGISTERED,
@@ -139,7 +144,13 @@ class Outgoing(Envelope, frozen=True, kw_only=True):
 
 
 def outgoing(
-    source: str, name: str, subject: str, sequence: int, time: datetime, data: str, traceparent: str = ""
+    source: str,
+    name: str,
+    subject: str,
+    sequence: int,
+    time: datetime,
+    data: str,
+    traceparent: str = "",
 ) -> Outgoing:
     """Build the event `name` that the service `source` publishes about `subject`."""
     return Outgoing(

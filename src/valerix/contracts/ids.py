@@ -22,7 +22,10 @@ def new_id() -> str:
 
 def id_of(moment: datetime, *names: str) -> str:
     """Derive the UUIDv7 of a millisecond from these names; the same names give the same id."""
-    time, chance = f"{int(moment.timestamp() * 1000):012x}", hashlib.sha256("\n".join(names).encode()).hexdigest()
+    time, chance = (
+        f"{int(moment.timestamp() * 1000):012x}",
+        hashlib.sha256("\n".join(names).encode()).hexdigest(),
+    )
     # Version 7 and the variant of RFC 9562; the rest are digits of the hash.
     return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) % 4]}{chance[4:7]}-{chance[7:19]}"
 
@@ -35,7 +38,9 @@ def is_id(text: str) -> bool:
 def created_at(identifier: str) -> datetime:
     """Return the millisecond in which a UUIDv7 was created, as aware UTC."""
     milliseconds = int(identifier[:8] + identifier[9:13], 16)
-    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(
+        milliseconds=milliseconds % 1000
+    )
 
 
 def first_id_at(moment: datetime) -> str:
@@ -83,7 +88,9 @@ class IdSearch(NamedTuple):
         begin, end = self.begin, self.end
         ends = end is not None and identifier.endswith(end.pattern[1:])
         return ends or (
-            begin is not None and begin.first <= identifier <= begin.last and identifier.endswith(begin.pattern[1:])
+            begin is not None
+            and begin.first <= identifier <= begin.last
+            and identifier.endswith(begin.pattern[1:])
         )
 
 

@@ -36,7 +36,12 @@ class OrderStatus(StrEnum):
         match self:
             case OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
                 return True
-            case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+            case (
+                OrderStatus.PENDING
+                | OrderStatus.CONFIRMED
+                | OrderStatus.PROCESSING
+                | OrderStatus.SHIPPED
+            ):
                 return False
             case _:
                 assert_never(self)
@@ -47,7 +52,12 @@ class OrderStatus(StrEnum):
         match self:
             case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
                 return True
-            case OrderStatus.SHIPPED | OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
+            case (
+                OrderStatus.SHIPPED
+                | OrderStatus.COMPLETED
+                | OrderStatus.FAILED
+                | OrderStatus.CANCELLED
+            ):
                 return False
             case _:
                 assert_never(self)
@@ -57,7 +67,12 @@ class OrderStatus(StrEnum):
         match self:
             case OrderStatus.PENDING:
                 return Tone.WARN
-            case OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+            case (
+                OrderStatus.CONFIRMED
+                | OrderStatus.PROCESSING
+                | OrderStatus.SHIPPED
+                | OrderStatus.COMPLETED
+            ):
                 return Tone.OK
             case OrderStatus.FAILED:
                 return Tone.BAD
@@ -110,7 +125,12 @@ class PaymentStatus(StrEnum):
         match self:
             case PaymentStatus.CAPTURED | PaymentStatus.PARTIALLY_REFUNDED:
                 return True
-            case PaymentStatus.PROCESSING | PaymentStatus.REFUNDED | PaymentStatus.DECLINED | PaymentStatus.VOIDED:
+            case (
+                PaymentStatus.PROCESSING
+                | PaymentStatus.REFUNDED
+                | PaymentStatus.DECLINED
+                | PaymentStatus.VOIDED
+            ):
                 return False
             case _:
                 assert_never(self)
@@ -121,7 +141,9 @@ class PaymentStatus(StrEnum):
         match self:
             case PaymentStatus.REFUNDED | PaymentStatus.DECLINED | PaymentStatus.VOIDED:
                 return True
-            case PaymentStatus.PROCESSING | PaymentStatus.CAPTURED | PaymentStatus.PARTIALLY_REFUNDED:
+            case (
+                PaymentStatus.PROCESSING | PaymentStatus.CAPTURED | PaymentStatus.PARTIALLY_REFUNDED
+            ):
                 return False
             case _:
                 assert_never(self)

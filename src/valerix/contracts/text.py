@@ -70,4 +70,8 @@ def is_line(text: str) -> bool:
 
 def may_be_refused(body: bytes) -> bool:
     """Return whether a JSON body may contain a text that has to be refused; most bodies do not."""
-    return b"\\" in body or b"\x7f" in body or (not body.isascii() and _PERHAPS.search(body) is not None)
+    return (
+        b"\\" in body
+        or b"\x7f" in body
+        or (not body.isascii() and _PERHAPS.search(body) is not None)
+    )

@@ -30,7 +30,9 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → database → use cases → routes."""
-    database = await open_database(settings, resources, INVENTORY, settings.database_connections, KEYED)
+    database = await open_database(
+        settings, resources, INVENTORY, settings.database_connections, KEYED
+    )
     reserving, stock, catalogue = connect(database, timedelta(hours=settings.set_aside_hours))
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, INVENTORY, list_outgoing)
@@ -40,7 +42,11 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     return ServiceParts(
         routes=[*ROUTES, *dead_letter_routes("inventory", inbox), acts_route(database)],
         raw=[*command_routes(reserving, catalogue), asyncapi_route({INVENTORY: EVENT_DATA})],
-        provides={"stock": stock, "by_hand": StockByHand(reserving, orders), "catalogue": catalogue},
+        provides={
+            "stock": stock,
+            "by_hand": StockByHand(reserving, orders),
+            "catalogue": catalogue,
+        },
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": relay.bus.check},
         downstream=[orders],

@@ -31,7 +31,9 @@ class StockByHand:
         self._reserving = reserving
         self._orders = orders
 
-    async def reserve(self, order_id: str, lines: Sequence[Line], actor: Actor, deadline: Deadline) -> ReserveOutcome:
+    async def reserve(
+        self, order_id: str, lines: Sequence[Line], actor: Actor, deadline: Deadline
+    ) -> ReserveOutcome:
         """Reserve the lines of a pending order. Raises OrderNotReservable, OtherLines."""
         command = permitted.reservation(await get_order(self._orders, order_id, deadline), lines)
         await CHECKED.passed()
@@ -49,7 +51,11 @@ class StockByHand:
         ending = permitted.commit(await get_order(self._orders, order_id, deadline))
         return await self._end(ending, STOCK_COMMITTED, actor, deadline)
 
-    async def _end(self, ending: Ending, name: str, actor: Actor, deadline: Deadline) -> ReservationState:
+    async def _end(
+        self, ending: Ending, name: str, actor: Actor, deadline: Deadline
+    ) -> ReservationState:
         await CHECKED.passed()
-        (state,) = await self._reserving.end([ending], actor.id, deadline, act_of(actor, name, ending.order_id))
+        (state,) = await self._reserving.end(
+            [ending], actor.id, deadline, act_of(actor, name, ending.order_id)
+        )
         return state

@@ -9,7 +9,13 @@ from valerix.chassis.base import telemetry
 from valerix.chassis.base.versioning import VersionConflict
 from valerix.chassis.messaging.acts import act_of, detailed, record, recorded
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.acts import PRODUCT_CREATED, PRODUCT_DELETED, PRODUCT_REPLACED, WAREHOUSE_CREATED, Actor
+from valerix.contracts.acts import (
+    PRODUCT_CREATED,
+    PRODUCT_DELETED,
+    PRODUCT_REPLACED,
+    WAREHOUSE_CREATED,
+    Actor,
+)
 from valerix.contracts.commands import PricedProduct
 from valerix.inventory import domain, metrics, schemas
 from valerix.inventory.domain import Cause, Initiator, Movement
@@ -23,17 +29,25 @@ class Catalogue:
     """The use cases of products and warehouses."""
 
     def __init__(
-        self, database: Database, catalogue: CatalogueRepository, stock: StockRepository, waiting: WaitingList
+        self,
+        database: Database,
+        catalogue: CatalogueRepository,
+        stock: StockRepository,
+        waiting: WaitingList,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._stock = stock
         self._waiting = waiting
 
-    async def create_product(self, new: schemas.NewProduct, actor: str, by: Actor | None = None) -> Product:
+    async def create_product(
+        self, new: schemas.NewProduct, actor: str, by: Actor | None = None
+    ) -> Product:
         """Create a product with its initial stock. Raises ProductExists, UnknownWarehouse."""
         cause = Cause(domain.RECEIVE, None, None, "initial stock", actor, telemetry.trace_id.get())
-        act = act_of(by, PRODUCT_CREATED, new.product_id, name=new.name, price=msgspec.to_builtins(new.price))
+        act = act_of(
+            by, PRODUCT_CREATED, new.product_id, name=new.name, price=msgspec.to_builtins(new.price)
+        )
 
         async def work(tx: Transaction) -> tuple[Product, list[Movement]]:
             product = await self._catalogue.insert_product(tx, new)
@@ -47,7 +61,11 @@ class Catalogue:
         return product
 
     async def replace_product(
-        self, sku: str, body: schemas.ProductBody, expected_version: int | None, by: Actor | None = None
+        self,
+        sku: str,
+        body: schemas.ProductBody,
+        expected_version: int | None,
+        by: Actor | None = None,
     ) -> Product:
         """Replace a product. Put on sale again, its units go to the orders that wait for them.
 
@@ -60,11 +78,17 @@ class Catalogue:
             await self._catalogue.lock_product(tx, sku)
             before = await self._catalogue.find_product(tx, sku)
             product = await self._catalogue.update_product(tx, sku, body, expected_version)
-            if before is not None and product is not None and (changed := schemas.differences(before, product)):
+            if (
+                before is not None
+                and product is not None
+                and (changed := schemas.differences(before, product))
+            ):
                 await record(tx, detailed(act, changed=changed))
             if before is None or product is None or before.active or not product.active:
                 return product, []
-            movements = await self._waiting.serve(tx, await self._stock.lock_offers(tx, [sku]), origin)
+            movements = await self._waiting.serve(
+                tx, await self._stock.lock_offers(tx, [sku]), origin
+            )
             await self._stock.write(tx, movements)
             return product, movements
 
@@ -106,7 +130,9 @@ class Catalogue:
         Text that cannot be an id is not looked up.
         """
         async with self._database.connection() as connection:
-            found = await self._catalogue.list_prices(connection, [sku for sku in skus if domain.is_sku(sku)])
+            found = await self._catalogue.list_prices(
+                connection, [sku for sku in skus if domain.is_sku(sku)]
+            )
         return [found.get(sku) for sku in skus]
 
     async def find(self, names: Sequence[str]) -> list[PricedProduct | None]:
@@ -126,11 +152,15 @@ class Catalogue:
         async with self._database.connection() as connection:
             return await self._catalogue.list_products(connection, wanted)
 
-    async def create_warehouse(self, new: schemas.NewWarehouse, by: Actor | None = None) -> Warehouse:
+    async def create_warehouse(
+        self, new: schemas.NewWarehouse, by: Actor | None = None
+    ) -> Warehouse:
         """Create an empty warehouse. Raises WarehouseExists."""
         act = act_of(by, WAREHOUSE_CREATED, new.warehouse_id, name=new.name, priority=new.priority)
         async with self._database.connection() as connection:
-            warehouse = await recorded(connection, act, partial(self._catalogue.insert_warehouse, connection, new))
+            warehouse = await recorded(
+                connection, act, partial(self._catalogue.insert_warehouse, connection, new)
+            )
         if warehouse is None:
             raise domain.WarehouseExists(new.warehouse_id)
         return warehouse
@@ -147,7 +177,9 @@ class Catalogue:
         async with self._database.connection() as connection:
             return await self._catalogue.list_warehouses(connection, after=after, limit=limit)
 
-    async def _receive(self, tx: Transaction, new: schemas.NewProduct, cause: Cause) -> list[Movement]:
+    async def _receive(
+        self, tx: Transaction, new: schemas.NewProduct, cause: Cause
+    ) -> list[Movement]:
         for initial in new.initial_stock:
             await self._stock.open_shelf(tx, new.product_id, initial.warehouse_id)
         offer = (await self._stock.lock_offers(tx, [new.product_id]))[new.product_id]

@@ -13,7 +13,10 @@ from valerix.inventory.domain import ProductExists, WarehouseExists
 from valerix.inventory.schemas import InitialStock, NewProduct, NewWarehouse
 
 EAST, WEST = "WH-EAST", "WH-WEST"
-WAREHOUSES = [NewWarehouse(EAST, "East Coast, Newark", 1), NewWarehouse(WEST, "West Coast, Oakland", 2)]
+WAREHOUSES = [
+    NewWarehouse(EAST, "East Coast, Newark", 1),
+    NewWarehouse(WEST, "West Coast, Oakland", 2),
+]
 
 # name, price in cents, description, in the east, in the west, low-stock threshold
 _PRODUCTS = [
@@ -27,7 +30,14 @@ _PRODUCTS = [
     ("Keychron K2 Pro", 10_900, "Wireless mechanical keyboard, 75 %, hot-swappable", 120, 95, 30),
     ("Apple Magic Keyboard", 12_900, "Wireless keyboard with Touch ID", 90, 60, 25),
     ("Sony WH-1000XM5", 39_900, "Noise-cancelling over-ear headphones", 75, 55, 20),
-    ("Bose QuietComfort Ultra", 42_900, "Noise-cancelling over-ear headphones, spatial audio", 30, 26, 15),
+    (
+        "Bose QuietComfort Ultra",
+        42_900,
+        "Noise-cancelling over-ear headphones, spatial audio",
+        30,
+        26,
+        15,
+    ),
     ("Jabra Evolve2 65", 26_900, "Wireless headset with boom microphone", 3, 2, 15),
     ("Logitech Brio 4K", 16_900, "4K webcam with privacy shutter", 64, 48, 20),
     ("Elgato Stream Deck MK.2", 14_900, "15 programmable LCD keys", 40, 22, 10),
@@ -47,7 +57,9 @@ PRODUCTS = [
         description=description,
         price=Money(cents, "USD"),
         low_stock_threshold=threshold,
-        initial_stock=[InitialStock(where, units) for where, units in ((EAST, east), (WEST, west)) if units],
+        initial_stock=[
+            InitialStock(where, units) for where, units in ((EAST, east), (WEST, west)) if units
+        ],
     )
     for number, (name, cents, description, east, west, threshold) in enumerate(_PRODUCTS, 1)
 ]

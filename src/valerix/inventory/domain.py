@@ -30,7 +30,14 @@ from valerix.contracts.commands import (
 from valerix.contracts.errors import DomainError
 from valerix.contracts.states import ReservationStatus
 
-RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = "receive", "adjust", "update", "reserve", "release", "commit"
+RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = (
+    "receive",
+    "adjust",
+    "update",
+    "reserve",
+    "release",
+    "commit",
+)
 STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITTED: COMMIT}
 """The kind of movement that brings a reservation to each end state."""
 
@@ -126,9 +133,18 @@ class Shelf:
         self.reserved += reserved
         self.version += 1
         if not 0 <= self.reserved <= self.on_hand:
-            raise AssertionError(f"{cause.kind} would leave {self.reserved} reserved of {self.on_hand} on hand")
+            raise AssertionError(
+                f"{cause.kind} would leave {self.reserved} reserved of {self.on_hand} on hand"
+            )
         return Movement(
-            self.sku, self.warehouse_id, self.version, on_hand, reserved, self.on_hand, self.reserved, *cause
+            self.sku,
+            self.warehouse_id,
+            self.version,
+            on_hand,
+            reserved,
+            self.on_hand,
+            self.reserved,
+            *cause,
         )
 
 
@@ -150,7 +166,9 @@ class Offer:
 
     def at(self, warehouse_id: str) -> "Offer":
         """The same product, limited to its stock in this warehouse."""
-        return Offer(self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id])
+        return Offer(
+            self.product, self.active, [s for s in self.shelves if s.warehouse_id == warehouse_id]
+        )
 
 
 class ReserveLine(NamedTuple):
@@ -197,13 +215,19 @@ def claims(requests: Sequence[tuple[ReserveStock, Initiator]]) -> list[ReserveLi
     return None if named_twice or not all(is_sku(claim.sku) for claim in wanted) else wanted
 
 
-def reserved(requests: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[str, Source]) -> list[ReserveOutcome]:
+def reserved(
+    requests: Iterable[tuple[ReserveStock, Initiator]], sources: Mapping[str, Source]
+) -> list[ReserveOutcome]:
     """The outcomes when every product was taken from its source."""
     outcomes: list[ReserveOutcome] = []
     for command, _ in requests:
         wanted = sum_lines(command.lines)
-        allocations = [Allocation(sku, sources[sku].warehouse_id, quantity) for sku, quantity in wanted.items()]
-        outcomes.append(StockReserved(command.order_id, allocations, [sources[sku].product for sku in wanted]))
+        allocations = [
+            Allocation(sku, sources[sku].warehouse_id, quantity) for sku, quantity in wanted.items()
+        ]
+        outcomes.append(
+            StockReserved(command.order_id, allocations, [sources[sku].product for sku in wanted])
+        )
     return outcomes
 
 
@@ -259,7 +283,9 @@ def change(offer: Offer, quantity: int, cause: Cause) -> list[Movement]:
         return [offer.shelves[0].move(cause, on_hand=quantity)]
     if offer.available < -quantity:
         raise OutOfStock([Shortage(offer.product.product_id, -quantity, offer.available)])
-    return [shelf.move(cause, on_hand=-taken) for shelf, taken in allocate(offer.shelves, -quantity)]
+    return [
+        shelf.move(cause, on_hand=-taken) for shelf, taken in allocate(offer.shelves, -quantity)
+    ]
 
 
 # --- refusals
@@ -269,7 +295,9 @@ class OutOfStock(DomainError):
     code = "insufficient_stock"
 
     def __init__(self, shortages: list[Shortage]) -> None:
-        short = ", ".join(f"{s.product_id} (wanted {s.requested}, available {s.available})" for s in shortages)
+        short = ", ".join(
+            f"{s.product_id} (wanted {s.requested}, available {s.available})" for s in shortages
+        )
         super().__init__(f"Not enough of {short}", shortages=shortages)
 
 
@@ -284,7 +312,9 @@ class UnknownProducts(DomainError):
     code = "unknown_product"
 
     def __init__(self, skus: list[str]) -> None:
-        super().__init__(f"Not in the catalogue, or no longer sold: {', '.join(skus)}", productIds=skus)
+        super().__init__(
+            f"Not in the catalogue, or no longer sold: {', '.join(skus)}", productIds=skus
+        )
 
 
 class WarehouseNotFound(DomainError):

@@ -17,7 +17,9 @@ from valerix.contracts.commands import (
 )
 
 updates = Counter("inventory_updates_total", "Stock movements written", ["kind"])
-reservations = Counter("inventory_reservations_total", "Outcomes of reserve, release and commit", ["outcome"])
+reservations = Counter(
+    "inventory_reservations_total", "Outcomes of reserve, release and commit", ["outcome"]
+)
 operation_seconds = Histogram(
     "inventory_operations_duration_seconds",
     "Time in the database; of reserve, release and commit, per batch",
@@ -45,7 +47,9 @@ class StockLevels(Collector):
 
     def read(self, levels: Iterable[tuple[str, str, int]]) -> None:
         """Replace the samples. `levels`: (sku, warehouse, available)."""
-        self._family = GaugeMetricFamily("inventory_stock_level", "Units available", labels=["sku", "warehouse"])
+        self._family = GaugeMetricFamily(
+            "inventory_stock_level", "Units available", labels=["sku", "warehouse"]
+        )
         for sku, warehouse_id, available in levels:
             self._family.add_metric([sku, warehouse_id], available)
 

@@ -53,7 +53,9 @@ def reservation(order: OrderDescription, lines: Sequence[Line]) -> ReserveStock:
     Raises OrderNotReservable, OtherLines.
     """
     if order.status is not OrderStatus.PENDING:
-        raise OrderNotReservable(order.status, f"The order is {order.status}; stock is reserved for pending orders")
+        raise OrderNotReservable(
+            order.status, f"The order is {order.status}; stock is reserved for pending orders"
+        )
     if order.cancelling:
         raise OrderNotReservable(order.status, "The order is being cancelled")
     if differences := list(_differences(order.lines, lines)):
@@ -84,7 +86,9 @@ def _differences(wanted: Sequence[Line], given: Sequence[Line]) -> Iterator[tupl
     Lines that name one product twice are summed.
     """
     has, requested = sum_lines(wanted), sum_lines(given)
-    places = {line.product_id: f"/items/{place}" for place, line in reversed(list(enumerate(given)))}
+    places = {
+        line.product_id: f"/items/{place}" for place, line in reversed(list(enumerate(given)))
+    }
     for sku in dict.fromkeys((*requested, *has)):
         if has.get(sku, 0) != requested.get(sku, 0):
             yield places.get(sku, "/items"), f"The order has {has.get(sku, 0)} of {sku}"

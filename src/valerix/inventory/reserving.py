@@ -32,7 +32,9 @@ from valerix.inventory.waiting import GIVE_UP
 from valerix.inventory.waiting_list import Overtaken, WaitingList
 
 COMMITTING = Point("inventory.committing")
-COMMITTED: Final = {operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end")}
+COMMITTED: Final = {
+    operation: Point(f"inventory.{operation}.committed") for operation in (domain.RESERVE, "end")
+}
 BATCHES = 3
 MAX_LISTS = 8
 """Maximum number of callers' lists in one transaction; each has at most commands.MAX_COMMANDS."""
@@ -123,7 +125,9 @@ class Reserving:
             return movements
 
         async def serve(sku: str, tx: Transaction) -> list[Movement]:
-            movements = await self._waiting.serve(tx, await self._stock.lock_offers(tx, [sku]), origin)
+            movements = await self._waiting.serve(
+                tx, await self._stock.lock_offers(tx, [sku]), origin
+            )
             await self._stock.write(tx, movements)
             return movements
 
@@ -150,10 +154,17 @@ class Reserving:
     ) -> Sequence[list[Out] | Exception]:
         """Run one batch for all lists within their deadline; the others get DeadlineExceeded."""
         waiting = [one.deadline.remaining() > 0 for one in lists]
-        together = [(c, a.origin) for a, waits in zip(lists, waiting, strict=True) if waits for c in a.commands]
+        together = [
+            (c, a.origin)
+            for a, waits in zip(lists, waiting, strict=True)
+            if waits
+            for c in a.commands
+        ]
         acts = [a.act for a, waits in zip(lists, waiting, strict=True) if waits for _ in a.commands]
         with metrics.operation_seconds.labels(operation).time():
-            done = await self._database.repeat(partial(_with_acts, acts, work, commands=together), OVERTAKEN)
+            done = await self._database.repeat(
+                partial(_with_acts, acts, work, commands=together), OVERTAKEN
+            )
         await COMMITTED[operation].passed()
         metrics.count_movements(done.kinds)
         metrics.count_outcomes(done.outcomes)
@@ -172,7 +183,9 @@ class Reserving:
         if claims := domain.claims(commands):
             await COMMITTING.passed()
             if sources := await self._reservations.take(connection, claims):
-                return BatchResult(domain.reserved(commands, sources), [domain.RESERVE] * len(claims))
+                return BatchResult(
+                    domain.reserved(commands, sources), [domain.RESERVE] * len(claims)
+                )
         return await self._settle(connection, commands)
 
     async def _settle(
@@ -186,13 +199,23 @@ class Reserving:
         `besides`: further products that these orders wait for, according to the waiting list.
         """
         # Text that cannot be an id is not looked up: one bad id must not fail the whole batch.
-        skus = {line.product_id for command, _ in commands for line in command.lines if domain.is_sku(line.product_id)}
+        skus = {
+            line.product_id
+            for command, _ in commands
+            for line in command.lines
+            if domain.is_sku(line.product_id)
+        }
         ids = [command.order_id for command, _ in commands]
         waited_for = {
-            line.product_id for command, _ in commands if command.waits_since for line in command.lines
+            line.product_id
+            for command, _ in commands
+            if command.waits_since
+            for line in command.lines
         } & skus
         wanted = Counter(dict.fromkeys(waited_for | besides, 0))
-        for line in (line for command, _ in commands for line in command.lines if line.product_id in wanted):
+        for line in (
+            line for command, _ in commands for line in command.lines if line.product_id in wanted
+        ):
             wanted[line.product_id] += line.quantity
         try:
             async with connection.transaction():
@@ -205,18 +228,27 @@ class Reserving:
                 await COMMITTING.passed()
         except Overtaken as others:
             return await self._settle(connection, commands, besides | others.skus)
-        return BatchResult(settlement.outcomes, [movement.kind for movement in settlement.movements])
+        return BatchResult(
+            settlement.outcomes, [movement.kind for movement in settlement.movements]
+        )
 
     async def _end(
-        self, connection: Connection, commands: list[tuple[Ending, Initiator]], besides: frozenset[str] = frozenset()
+        self,
+        connection: Connection,
+        commands: list[tuple[Ending, Initiator]],
+        besides: frozenset[str] = frozenset(),
     ) -> BatchResult[ReservationState]:
         """End reservations. Released units go to waiting orders in the same transaction."""
-        released = [ending.order_id for ending, _ in commands if ending.state is ReservationStatus.RELEASED]
+        released = [
+            ending.order_id for ending, _ in commands if ending.state is ReservationStatus.RELEASED
+        ]
         if not released:
             return await self._end_all(connection, commands)
         try:
             async with connection.transaction():
-                held = await self._waiting.list_held(connection, [ending.order_id for ending, _ in commands])
+                held = await self._waiting.list_held(
+                    connection, [ending.order_id for ending, _ in commands]
+                )
                 skus = sorted({*held, *besides})
                 await self._stock.lock_offers(connection, skus)
                 done = await self._end_all(connection, commands, skus)
@@ -225,11 +257,17 @@ class Reserving:
         except Overtaken as others:
             return await self._end(connection, commands, besides | others.skus)
         gave_up = {movement.order_id for movement in movements if movement.kind == GIVE_UP}
-        outcomes = [msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up) for o in done.outcomes]
+        outcomes = [
+            msgspec.structs.replace(o, empty=o.empty and o.order_id not in gave_up)
+            for o in done.outcomes
+        ]
         return BatchResult(outcomes, [*done.kinds, *(movement.kind for movement in movements)])
 
     async def _end_all(
-        self, connection: Connection, commands: list[tuple[Ending, Initiator]], locked: list[str] | None = None
+        self,
+        connection: Connection,
+        commands: list[tuple[Ending, Initiator]],
+        locked: list[str] | None = None,
     ) -> BatchResult[ReservationState]:
         """End the reservations. A command that names an order again runs in a further statement.
 
@@ -242,22 +280,32 @@ class Reserving:
             # the first of several commands that name the same order
             first = {commands[place][0].order_id: place for place in reversed(left)}
             await COMMITTING.passed()
-            ended = await self._reservations.end(connection, [commands[place] for place in first.values()], locked)
+            ended = await self._reservations.end(
+                connection, [commands[place] for place in first.values()], locked
+            )
             if locked is not None and len(ended) < len(first):
                 raise Overtaken
             for order_id, state, movements, changed, held in ended:
                 idempotent = not changed and state is not ReservationStatus.ABSENT
-                outcomes[first[order_id]] = ReservationState(order_id, state, idempotent, empty=not held)
+                outcomes[first[order_id]] = ReservationState(
+                    order_id, state, idempotent, empty=not held
+                )
                 kinds += [domain.STEP_TO[state]] * movements if movements else []
         return BatchResult([outcomes[place] for place in range(len(commands))], kinds)
 
 
 async def _with_acts(
-    acts: Sequence[Act | None], work: Work[C, Out], connection: Connection, commands: list[tuple[C, Initiator]]
+    acts: Sequence[Act | None],
+    work: Work[C, Out],
+    connection: Connection,
+    commands: list[tuple[C, Initiator]],
 ) -> BatchResult[Out]:
     """Run the work, and record the acts of the commands that moved stock."""
     return await recorded_all(
-        connection, acts, lambda: work(connection, commands), lambda done: map(domain.moved_stock, done.outcomes)
+        connection,
+        acts,
+        lambda: work(connection, commands),
+        lambda done: map(domain.moved_stock, done.outcomes),
     )
 
 

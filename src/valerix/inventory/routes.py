@@ -36,21 +36,40 @@ from valerix.contracts.states import ReservationStatus
 from valerix.inventory import domain, schemas
 from valerix.inventory.by_hand import StockByHand
 from valerix.inventory.catalogue import Catalogue
-from valerix.inventory.permitted import OrderNotCommittable, OrderNotReleasable, OrderNotReservable, OtherLines
+from valerix.inventory.permitted import (
+    OrderNotCommittable,
+    OrderNotReleasable,
+    OrderNotReservable,
+    OtherLines,
+)
 from valerix.inventory.reserving import Reserving
-from valerix.inventory.schemas import InventoryFilter, InventoryItem, MovementView, Product, ProductFilter, Warehouse
+from valerix.inventory.schemas import (
+    InventoryFilter,
+    InventoryItem,
+    MovementView,
+    Product,
+    ProductFilter,
+    Warehouse,
+)
 from valerix.inventory.use_cases import Stock
 
 INVENTORY, PRODUCTS, WAREHOUSES = "/api/v1/inventory", "/api/v1/products", "/api/v1/warehouses"
 T = TypeVar("T")
 ORDER: Final = "01a22881-c76a-70a2-a1a8-104e83d90c62"
-PRODUCT: Final = {"name": "A lamp", "price": {"amountMinor": 4900, "currency": "USD"}, "lowStockThreshold": 5}
+PRODUCT: Final = {
+    "name": "A lamp",
+    "price": {"amountMinor": 4900, "currency": "USD"},
+    "lowStockThreshold": 5,
+}
 """Used in the examples, as ORDER."""
 UNKNOWN: Final = (domain.ProductNotFound,)
 RESERVE_REFUSALS: Final = (domain.OutOfStock, domain.ReservationOver, domain.UnknownProducts)
 ORDERS = "valerix:orders"
 """The actor of stock movements through the internal commands."""
-Search = Annotated[str | None, Parameter(min_length=1, max_length=100, description="Part of the product id or name.")]
+Search = Annotated[
+    str | None,
+    Parameter(min_length=1, max_length=100, description="Part of the product id or name."),
+]
 Sku = Annotated[str, in_path(text.SKU)]
 
 
@@ -94,24 +113,40 @@ def command_routes(reserving: Reserving, catalogue: Catalogue) -> list[RawRoute]
 async def list_inventory(
     stock: Stock,
     q: Search = None,
-    warehouse: Annotated[str | None, Parameter(max_length=50, description="Only products with stock there.")] = None,
-    low_stock: Annotated[bool, Parameter(query="lowStock", description="Only products low in stock.")] = False,
+    warehouse: Annotated[
+        str | None, Parameter(max_length=50, description="Only products with stock there.")
+    ] = None,
+    low_stock: Annotated[
+        bool, Parameter(query="lowStock", description="Only products low in stock.")
+    ] = False,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[InventoryItem]:
     """List stock by product id: on hand, reserved and available, in total and per warehouse."""
-    wanted = InventoryFilter(q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1)
+    wanted = InventoryFilter(
+        q=q, warehouse_id=warehouse, low_stock=low_stock, after=_after(cursor), limit=limit + 1
+    )
     return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
 
 @get(INVENTORY + "/alerts", access=STAFF, tags=["inventory"], operation_id="listLowStock")
-async def list_alerts(stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[InventoryItem]:
+async def list_alerts(
+    stock: Stock, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[InventoryItem]:
     """List products low in stock: their available units are at or under their threshold."""
-    wanted = InventoryFilter(q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1)
+    wanted = InventoryFilter(
+        q=None, warehouse_id=None, low_stock=True, after=_after(cursor), limit=limit + 1
+    )
     return _page_by_id(await stock.list_inventory(wanted), limit, lambda item: item.product_id)
 
 
-@get(INVENTORY + "/{sku:str}", access=ANYONE, tags=["inventory"], operation_id="getInventory", refuses=UNKNOWN)
+@get(
+    INVENTORY + "/{sku:str}",
+    access=ANYONE,
+    tags=["inventory"],
+    operation_id="getInventory",
+    refuses=UNKNOWN,
+)
 async def get_inventory(stock: Stock, sku: Sku) -> InventoryItem:
     """Get the stock of one product, in total and per warehouse."""
     return await stock.get_inventory(sku)
@@ -130,7 +165,9 @@ async def list_movements(
     """List all movements of the stock of one product, latest first."""
     before = None if cursor is None else pagination.decode_cursor(cursor, schemas.Position)
     rows = await stock.list_movements(sku, before, limit + 1)
-    return pagination.page(rows, limit, lambda m: pagination.encode_cursor(m.occurred_at, m.warehouse_id, m.seq))
+    return pagination.page(
+        rows, limit, lambda m: pagination.encode_cursor(m.occurred_at, m.warehouse_id, m.seq)
+    )
 
 
 @post(
@@ -153,7 +190,11 @@ async def reserve(
     lines = [Line(item.product_id, item.quantity) for item in data.items]
     reserved = _reserved(await by_hand.reserve(data.order_id, lines, actor, deadline))
     return schemas.ReservationView(
-        reserved.order_id, ReservationStatus.RESERVED, reserved.allocations, reserved.products, reserved.idempotent
+        reserved.order_id,
+        ReservationStatus.RESERVED,
+        reserved.allocations,
+        reserved.products,
+        reserved.idempotent,
     )
 
 
@@ -166,7 +207,9 @@ async def reserve(
     status_code=200,
     refuses=[OrderNotFound, OrderNotReleasable, domain.ReservationNotFound, domain.ReservationOver],
 )
-async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
+async def release(
+    by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody
+) -> ReservationState:
     """Release the stock of a failed or cancelled order. Later reservations for it are refused.
 
     404: no such order. 409: the order has not ended; cancel it to return its stock.
@@ -182,9 +225,16 @@ async def release(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: 
     operation_id="commitStock",
     example={"orderId": ORDER},
     status_code=200,
-    refuses=[OrderNotFound, OrderNotCommittable, domain.ReservationNotFound, domain.ReservationOver],
+    refuses=[
+        OrderNotFound,
+        OrderNotCommittable,
+        domain.ReservationNotFound,
+        domain.ReservationOver,
+    ],
 )
-async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody) -> ReservationState:
+async def commit(
+    by_hand: StockByHand, actor: Actor, deadline: Deadline, data: schemas.OrderBody
+) -> ReservationState:
     """Commit the stock of an order in `processing`: its goods leave the warehouse. The worker then
     moves the order to `shipped`.
 
@@ -201,9 +251,17 @@ async def commit(by_hand: StockByHand, actor: Actor, deadline: Deadline, data: s
     operation_id="adjustStock",
     example={"productId": "PROD-001", "warehouseId": "WH-EAST", "delta": -1, "reason": "broken"},
     status_code=200,
-    refuses=[domain.UnknownProducts, domain.UnknownWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
+    refuses=[
+        domain.UnknownProducts,
+        domain.UnknownWarehouse,
+        domain.OutOfStock,
+        KeyInFlight,
+        KeyReused,
+    ],
 )
-async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None) -> schemas.Adjusted:
+async def adjust(
+    stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: Invalid | None
+) -> schemas.Adjusted:
     """Correct the stock of a product in one warehouse. It never falls below the reserved units."""
     _not_zero("delta", data.delta)
     return await stock.adjust(data, actor.id, actor, refusal)
@@ -218,7 +276,9 @@ async def adjust(stock: Stock, actor: Actor, data: schemas.AdjustBody, refusal: 
     status_code=200,
     refuses=[domain.UnknownProducts, domain.NoWarehouse, domain.OutOfStock, KeyInFlight, KeyReused],
 )
-async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None) -> schemas.StockUpdated:
+async def update(
+    stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: Invalid | None
+) -> schemas.StockUpdated:
     """Take out (`quantity` below 0) or bring in units, in the order of warehouse priority. A
     request with a repeated key has no second effect.
     """
@@ -233,13 +293,17 @@ async def update(stock: Stock, actor: Actor, data: schemas.UpdateBody, refusal: 
 async def list_products(
     catalogue: Catalogue,
     q: Search = None,
-    active: Annotated[bool | None, Parameter(description="true: on sale; false: no longer sold.")] = True,
+    active: Annotated[
+        bool | None, Parameter(description="true: on sale; false: no longer sold.")
+    ] = True,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[Product]:
     """List the products of the catalogue, sorted by product id."""
     wanted = ProductFilter(q=q, active=active, after=_after(cursor), limit=limit + 1)
-    return _page_by_id(await catalogue.list_products(wanted), limit, lambda product: product.product_id)
+    return _page_by_id(
+        await catalogue.list_products(wanted), limit, lambda product: product.product_id
+    )
 
 
 @post(
@@ -247,11 +311,17 @@ async def list_products(
     access=STAFF,
     tags=["products"],
     operation_id="createProduct",
-    example={"productId": "PROD-900", **PRODUCT, "initialStock": [{"warehouseId": "WH-EAST", "quantity": 10}]},
+    example={
+        "productId": "PROD-900",
+        **PRODUCT,
+        "initialStock": [{"warehouseId": "WH-EAST", "quantity": 10}],
+    },
     response_headers=[LOCATION, ETAG],
     refuses=[domain.ProductExists, domain.UnknownWarehouse],
 )
-async def create_product(catalogue: Catalogue, actor: Actor, data: schemas.NewProduct) -> Response[Product]:
+async def create_product(
+    catalogue: Catalogue, actor: Actor, data: schemas.NewProduct
+) -> Response[Product]:
     """Create a product, with its initial stock, if any."""
     product = await catalogue.create_product(data, actor.id, actor)
     location = {"Location": f"{PRODUCTS}/{product.product_id}"}
@@ -290,17 +360,27 @@ async def replace_product(
     """Replace a product. Its stock does not change: see `adjustStock`. With the ETag in `If-Match`,
     a change made in the meantime is not overwritten.
     """
-    return _product_response(await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor))
+    return _product_response(
+        await catalogue.replace_product(sku, data, versioning.expected_version(if_match), actor)
+    )
 
 
-@delete(PRODUCTS + "/{sku:str}", access=STAFF, tags=["products"], operation_id="deleteProduct", refuses=UNKNOWN)
+@delete(
+    PRODUCTS + "/{sku:str}",
+    access=STAFF,
+    tags=["products"],
+    operation_id="deleteProduct",
+    refuses=UNKNOWN,
+)
 async def delete_product(catalogue: Catalogue, actor: Actor, sku: Sku) -> None:
     """Remove a product. If it was ever in stock, it is only taken off sale: its history stays."""
     await catalogue.delete_product(sku, actor)
 
 
 @get(WAREHOUSES, access=ANYONE, tags=["warehouses"], operation_id="listWarehouses")
-async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[Warehouse]:
+async def list_warehouses(
+    catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Page[Warehouse]:
     """List warehouses by id. Stock is taken from the one with the lowest `priority` first."""
     rows = await catalogue.list_warehouses(after=_after(cursor), limit=limit + 1)
     return _page_by_id(rows, limit, lambda warehouse: warehouse.warehouse_id)
@@ -315,7 +395,9 @@ async def list_warehouses(catalogue: Catalogue, limit: Limit = DEFAULT_LIMIT, cu
     response_headers=[LOCATION],
     refuses=[domain.WarehouseExists],
 )
-async def create_warehouse(catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse) -> Response[Warehouse]:
+async def create_warehouse(
+    catalogue: Catalogue, actor: Actor, data: schemas.NewWarehouse
+) -> Response[Warehouse]:
     """Create a warehouse without stock."""
     warehouse = await catalogue.create_warehouse(data, actor)
     return Response(warehouse, headers={"Location": f"{WAREHOUSES}/{warehouse.warehouse_id}"})
@@ -367,7 +449,9 @@ def _page_by_id(rows: Sequence[T], limit: int, id_of: Callable[[T], str]) -> Pag
 
 def _not_zero(name: str, value: int) -> None:
     if value == 0:
-        raise Invalid(f"Check {name}: it must not be zero", [FieldError(f"/{name}", "It must not be zero")])
+        raise Invalid(
+            f"Check {name}: it must not be zero", [FieldError(f"/{name}", "It must not be zero")]
+        )
 
 
 def _reserved(outcome: ReserveOutcome) -> StockReserved:

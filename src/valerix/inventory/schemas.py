@@ -20,7 +20,10 @@ from valerix.inventory import domain, permitted
 MAX_CHANGE = 1_000_000
 Id = Annotated[str, msgspec.Meta(pattern=text.SKU, examples=["PROD-001"])]
 Change = Annotated[
-    int, msgspec.Meta(ge=-MAX_CHANGE, le=MAX_CHANGE, description="Units to add (> 0) or remove (< 0); not zero.")
+    int,
+    msgspec.Meta(
+        ge=-MAX_CHANGE, le=MAX_CHANGE, description="Units to add (> 0) or remove (< 0); not zero."
+    ),
 ]
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -87,7 +90,9 @@ class ProductBody(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     low_stock_threshold: Threshold = 0
 
 
-class NewProduct(ProductBody, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class NewProduct(
+    ProductBody, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
     """A new product with its id and its initial stock."""
 
     product_id: Id
@@ -284,13 +289,19 @@ class Warehouse(msgspec.Struct, frozen=True, rename="camel"):
 def movement_view(entry: LedgerEntry, acts: Sequence[RecordedAct]) -> MovementView:
     """The movement as staff see it, with its act among `acts`, if there is one."""
     act = next((a for a in acts if (a.trace_id, a.actor) == (entry.trace_id, entry.actor)), None)
-    return MovementView(**msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True))
+    return MovementView(
+        **msgspec.structs.asdict(entry), by=None if act is None else by(act, to_staff=True)
+    )
 
 
 def differences(before: Product, after: Product) -> dict[str, list[Any]]:
     """Old and new value of each changed field."""
     old, new = msgspec.to_builtins(before), msgspec.to_builtins(after)
-    return {name: [old[name], new[name]] for name in old.keys() - {"version", "updatedAt"} if old[name] != new[name]}
+    return {
+        name: [old[name], new[name]]
+        for name in old.keys() - {"version", "updatedAt"}
+        if old[name] != new[name]
+    }
 
 
 PROBLEMS: Final[Problems] = {

@@ -17,7 +17,16 @@ from valerix.contracts.commands import (
     StockShort,
 )
 from valerix.contracts.states import ReservationStatus
-from valerix.inventory.domain import RESERVE, Cause, Initiator, Movement, Offer, Reservation, allocate, sum_lines
+from valerix.inventory.domain import (
+    RESERVE,
+    Cause,
+    Initiator,
+    Movement,
+    Offer,
+    Reservation,
+    allocate,
+    sum_lines,
+)
 from valerix.inventory.waiting import WaitingOrder, hand_out
 
 
@@ -59,7 +68,9 @@ def settle(
                 short = _shortages(wanted, offers, waiting.get(command.order_id))
                 settlement.outcomes.append(StockShort(command.order_id, short, products))
                 continue
-            reservation = Reservation(command.order_id, ReservationStatus.RESERVED, allocations, products)
+            reservation = Reservation(
+                command.order_id, ReservationStatus.RESERVED, allocations, products
+            )
             reservations[command.order_id] = reservation
             settlement.opened.append(reservation)
             settlement.outcomes.append(StockReserved(command.order_id, allocations, products))
@@ -95,7 +106,9 @@ def _allocate(
         waiting[order_id] = place
     affected = dict.fromkeys((*place.wanted, *wanted))
     settlement.movements += place.want(wanted, offers, origin)
-    settlement.movements += hand_out([offers[sku] for sku in affected if sku in offers], waiting.values(), origin)
+    settlement.movements += hand_out(
+        [offers[sku] for sku in affected if sku in offers], waiting.values(), origin
+    )
     if not place.complete:
         return None
     settlement.served.append(order_id)
@@ -114,10 +127,16 @@ def _take(
     return allocations
 
 
-def _shortages(wanted: Mapping[str, int], offers: Mapping[str, Offer], place: WaitingOrder | None) -> list[Shortage]:
+def _shortages(
+    wanted: Mapping[str, int], offers: Mapping[str, Offer], place: WaitingOrder | None
+) -> list[Shortage]:
     """The products the order is short of.
 
     `available` is what the order could have; it includes the units that are set aside for it.
     """
     left = {sku: offers[sku].available + (place.holds(sku) if place else 0) for sku in wanted}
-    return [Shortage(sku, quantity, left[sku]) for sku, quantity in wanted.items() if left[sku] < quantity]
+    return [
+        Shortage(sku, quantity, left[sku])
+        for sku, quantity in wanted.items()
+        if left[sku] < quantity
+    ]

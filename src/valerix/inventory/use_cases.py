@@ -32,7 +32,11 @@ class Stock:
     """The use cases of stock."""
 
     def __init__(
-        self, database: Database, stock: StockRepository, catalogue: CatalogueRepository, waiting: WaitingList
+        self,
+        database: Database,
+        stock: StockRepository,
+        catalogue: CatalogueRepository,
+        waiting: WaitingList,
     ) -> None:
         self._database = database
         self._stock = stock
@@ -42,7 +46,11 @@ class Stock:
     # --- changes by hand
 
     async def adjust(
-        self, body: schemas.AdjustBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
+        self,
+        body: schemas.AdjustBody,
+        actor: str,
+        by: Actor | None = None,
+        refusal: Invalid | None = None,
     ) -> Adjusted:
         """Correct the stock of a product in one warehouse.
 
@@ -65,33 +73,51 @@ class Stock:
         return msgspec.structs.replace(answer, idempotent=True) if repeated else answer
 
     async def update(
-        self, body: schemas.UpdateBody, actor: str, by: Actor | None = None, refusal: Invalid | None = None
+        self,
+        body: schemas.UpdateBody,
+        actor: str,
+        by: Actor | None = None,
+        refusal: Invalid | None = None,
     ) -> StockUpdated:
         """Take out or bring in units, once per key forever. `refusal`: see adjust.
 
         Raises OutOfStock, UnknownProducts, NoWarehouse, KeyInFlight, KeyReused.
         """
         cause = Cause(domain.UPDATE, body.order_id, body.idempotency_key, None, *initiator(actor))
-        act = act_of(by, STOCK_UPDATED, body.product_id, quantity=body.quantity, orderId=body.order_id)
+        act = act_of(
+            by, STOCK_UPDATED, body.product_id, quantity=body.quantity, orderId=body.order_id
+        )
 
         async def work(tx: Transaction) -> tuple[StockUpdated, list[Movement]]:
             offer = await self._offer_with_shelf(tx, body.product_id, needs_shelf=body.quantity > 0)
             before = offer.on_hand
-            movements = await self._write(tx, offer, domain.change(offer, body.quantity, cause), cause)
+            movements = await self._write(
+                tx, offer, domain.change(offer, body.quantity, cause), cause
+            )
             await record(tx, act)
-            return StockUpdated(success=True, previous_stock=before, new_stock=offer.on_hand), movements
+            return StockUpdated(
+                success=True, previous_stock=before, new_stock=offer.on_hand
+            ), movements
 
         answer, repeated = await self._change(body, cause, StockUpdated, _unless(refusal, work))
-        return msgspec.structs.replace(answer, idempotent=True, message=REPEATED) if repeated else answer
+        return (
+            msgspec.structs.replace(answer, idempotent=True, message=REPEATED)
+            if repeated
+            else answer
+        )
 
-    async def _change(self, body: object, cause: Cause, kind: type[A], work: Change[A]) -> tuple[A, bool]:
+    async def _change(
+        self, body: object, cause: Cause, kind: type[A], work: Change[A]
+    ) -> tuple[A, bool]:
         """Run a change, under a key only once. True: the answer is that of an earlier request."""
         with metrics.operation_seconds.labels(cause.kind).time():
             if cause.idempotency_key is None:
                 answer, movements = await self._database.retry(work, (Overtaken,))
                 repeated = False
             else:
-                lookup = idempotency.lookup_key(cause.actor, "POST", cause.kind, cause.idempotency_key)
+                lookup = idempotency.lookup_key(
+                    cause.actor, "POST", cause.kind, cause.idempotency_key
+                )
                 once = partial(self._once, lookup, idempotency.fingerprint(body), kind, work)
                 answer, movements, repeated = await self._database.repeat(once, (Overtaken,))
         await COMMITTED.passed()
@@ -113,7 +139,9 @@ class Stock:
         async with self._database.connection() as connection:
             return await self._stock.list_inventory(connection, wanted)
 
-    async def list_movements(self, sku: str, before: schemas.Position | None, limit: int) -> list[schemas.MovementView]:
+    async def list_movements(
+        self, sku: str, before: schemas.Position | None, limit: int
+    ) -> list[schemas.MovementView]:
         """List the ledger of one product, latest first, with the acts of staff.
 
         Raises ProductNotFound.
@@ -128,9 +156,9 @@ class Stock:
     async def levels(self) -> tuple[list[Level], int]:
         """The first MAX_LEVELS stock rows, and the number of products low in stock."""
         async with self._database.connection() as connection:
-            return await self._stock.list_stock_levels(connection, MAX_LEVELS), await self._stock.count_low_stock(
-                connection
-            )
+            return await self._stock.list_stock_levels(
+                connection, MAX_LEVELS
+            ), await self._stock.count_low_stock(connection)
 
     # --- inside a transaction
 
@@ -139,12 +167,19 @@ class Stock:
     ) -> list[Movement]:
         """Write the movements, and set available units aside for the orders that wait for them."""
         if offer.available > 0:
-            movements += await self._waiting.serve(tx, {offer.product.product_id: offer}, cause.initiator)
+            movements += await self._waiting.serve(
+                tx, {offer.product.product_id: offer}, cause.initiator
+            )
         await self._stock.write(tx, movements)
         return movements
 
     async def _once(
-        self, lookup: bytes, fingerprint: bytes, kind: type[A], work: Change[A], connection: Transaction
+        self,
+        lookup: bytes,
+        fingerprint: bytes,
+        kind: type[A],
+        work: Change[A],
+        connection: Transaction,
     ) -> tuple[A, list[Movement], bool]:
         async with connection.transaction():
             if not await self._stock.claim_key(connection, lookup):
@@ -158,7 +193,9 @@ class Stock:
             raise KeyReused
         return msgspec.convert(first.answer, kind), [], True
 
-    async def _offer_with_shelf(self, tx: Transaction, sku: str, *, needs_shelf: bool) -> domain.Offer:
+    async def _offer_with_shelf(
+        self, tx: Transaction, sku: str, *, needs_shelf: bool
+    ) -> domain.Offer:
         """Lock the product. Open a shelf in the first warehouse if it has none and needs one.
 
         Raises UnknownProducts, NoWarehouse.
@@ -176,7 +213,9 @@ class Stock:
 
 
 def _adjusted(shelf: Shelf) -> Adjusted:
-    return Adjusted(shelf.sku, shelf.warehouse_id, shelf.on_hand, shelf.reserved, shelf.available, shelf.version)
+    return Adjusted(
+        shelf.sku, shelf.warehouse_id, shelf.on_hand, shelf.reserved, shelf.available, shelf.version
+    )
 
 
 def _unless(refusal: Invalid | None, work: Change[A]) -> Change[A]:

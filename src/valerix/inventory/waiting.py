@@ -47,12 +47,16 @@ class WaitingOrder:
         return not any(self.lacks(sku) for sku in self.wanted)
 
     def holds(self, sku: str) -> int:
-        return sum(allocation.quantity for allocation in self.set_aside if allocation.product_id == sku)
+        return sum(
+            allocation.quantity for allocation in self.set_aside if allocation.product_id == sku
+        )
 
     def lacks(self, sku: str) -> int:
         return max(0, self.wanted.get(sku, 0) - self.holds(sku))
 
-    def want(self, wanted: dict[str, int], offers: Mapping[str, Offer], origin: Initiator) -> list[Movement]:
+    def want(
+        self, wanted: dict[str, int], offers: Mapping[str, Offer], origin: Initiator
+    ) -> list[Movement]:
         """Replace the wanted units, and give up those no longer wanted. The place stays."""
         if wanted != self.wanted:
             self.wanted, self.changed = wanted, True
@@ -77,7 +81,9 @@ class WaitingOrder:
         cause = Cause(GIVE_UP, self.order_id, None, None, *origin)
         shelves = {shelf.warehouse_id: shelf for shelf in offer.shelves}
         movements = []
-        for allocation in [a for a in reversed(self.set_aside) if a.product_id == offer.product.product_id]:
+        for allocation in [
+            a for a in reversed(self.set_aside) if a.product_id == offer.product.product_id
+        ]:
             given = min(allocation.quantity, quantity)
             if given > 0:
                 movements.append(shelves[allocation.warehouse_id].move(cause, reserved=-given))
@@ -92,7 +98,9 @@ class WaitingOrder:
         self.changed = True
 
 
-def hand_out(offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: Initiator) -> list[Movement]:
+def hand_out(
+    offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: Initiator
+) -> list[Movement]:
     """Give the available units of these products, and those set aside for incomplete orders, to the
     oldest orders that want them.
 
@@ -117,13 +125,18 @@ def hand_out(offers: Iterable[Offer], waiting: Iterable[WaitingOrder], origin: I
             left -= due
             surplus.append((order, order.holds(sku) - due))
             lacking.append((order, due - order.holds(sku)))
-        movements += [move for order, units in surplus for move in order.give_up(offer, units, origin)]
+        movements += [
+            move for order, units in surplus for move in order.give_up(offer, units, origin)
+        ]
         movements += [move for order, units in lacking for move in order.take(offer, units, origin)]
     return movements
 
 
 def pass_on(
-    holder: WaitingOrder, waiting: Iterable[WaitingOrder], offers: Mapping[str, Offer], origin: Initiator
+    holder: WaitingOrder,
+    waiting: Iterable[WaitingOrder],
+    offers: Mapping[str, Offer],
+    origin: Initiator,
 ) -> list[Movement]:
     """Complete other orders, the oldest first, with units set aside for `holder` for too long.
 
@@ -132,7 +145,9 @@ def pass_on(
     movements: list[Movement] = []
     for order in sorted(waiting, key=lambda order: order.place):
         lacking = {sku: order.lacks(sku) for sku in order.wanted if order.lacks(sku)}
-        possible = all(offers[sku].active and holder.holds(sku) >= units for sku, units in lacking.items())
+        possible = all(
+            offers[sku].active and holder.holds(sku) >= units for sku, units in lacking.items()
+        )
         if order is holder or not lacking or not possible:
             continue
         for sku, units in lacking.items():

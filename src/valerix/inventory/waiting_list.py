@@ -51,7 +51,9 @@ class WaitingList:
         waiting = await self._waiting.lock(tx, available, wanted, [*order_ids, *besides])
         if waiting:
             await self._waiting.read_lines(tx, waiting)
-        lines = {sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted}
+        lines = {
+            sku for order_id in order_ids if order_id in waiting for sku in waiting[order_id].wanted
+        }
         places = await self._waiting.count_places(tx, list(locked)) if locked else {}
         rivals = [waiting[order_id] for order_id in waiting.keys() - {*order_ids, *besides}]
         if (
@@ -62,13 +64,17 @@ class WaitingList:
             raise Overtaken(lines)
         return waiting
 
-    async def save(self, tx: Transaction, waiting: Iterable[WaitingOrder], served: Sequence[str] = ()) -> None:
+    async def save(
+        self, tx: Transaction, waiting: Iterable[WaitingOrder], served: Sequence[str] = ()
+    ) -> None:
         """Write the changed orders among `waiting`, and take `served` off the list."""
         await self._waiting.save(tx, [order for order in waiting if order.changed])
         if served:
             await self._waiting.delete(tx, served)
 
-    async def serve(self, tx: Transaction, offers: Mapping[str, Offer], origin: Initiator) -> list[Movement]:
+    async def serve(
+        self, tx: Transaction, offers: Mapping[str, Offer], origin: Initiator
+    ) -> list[Movement]:
         """Set the available units of these products aside for the orders that wait for them.
 
         Raises Overtaken.
@@ -93,7 +99,9 @@ class WaitingList:
         """
         offers = await self._stock.lock_offers(tx, list(skus))
         waiting = await self.lock(tx, dict.fromkeys(skus, 0), offers, order_ids)
-        leaving = [waiting.pop(order_id) for order_id in dict.fromkeys(order_ids) if order_id in waiting]
+        leaving = [
+            waiting.pop(order_id) for order_id in dict.fromkeys(order_ids) if order_id in waiting
+        ]
         movements = [movement for order in leaving for movement in order.want({}, offers, origin)]
         movements += hand_out(offers.values(), waiting.values(), origin)
         await self.save(tx, waiting.values(), [order.order_id for order in leaving])
@@ -111,13 +119,17 @@ class WaitingList:
         holder = waiting.get(order_id)
         if holder is None or holder.complete:
             return []
-        movements = pass_on(holder, [waiting[one] for one in completable if one in waiting], offers, origin)
+        movements = pass_on(
+            holder, [waiting[one] for one in completable if one in waiting], offers, origin
+        )
         if movements:
             movements += hand_out(offers.values(), waiting.values(), origin)
             await self.save(tx, waiting.values())
         return movements
 
-    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
+    async def list_holding_for(
+        self, tx: Transaction, longer_than: timedelta, after: str, limit: int
+    ) -> list[str]:
         """Incomplete orders that have held units for longer than this, with ids after `after`."""
         return await self._waiting.list_holding_for(tx, longer_than, after, limit)
 

@@ -43,7 +43,9 @@ def _with_ports(plan: Plan, claims: PortClaims) -> Plan:
 def _run(plan: Plan, claims: PortClaims, *, foreground: bool) -> StackState:
     if not foreground:
         return stack.run(plan, claims, None, lambda _: None)
-    terminal = Terminal([Output.LAUNCHER, job.NAME, *(instance.name for instance in plan.instances)])
+    terminal = Terminal(
+        [Output.LAUNCHER, job.NAME, *(instance.name for instance in plan.instances)]
+    )
     state = stack.run(plan, claims, terminal, print_summary)
     if state.phase is Phase.FAILED:
         raise LauncherError(explain_failure(state))

@@ -56,9 +56,13 @@ def configured(chain_file: Path, key_file: Path) -> Certificate:
     except (OSError, ValueError, TypeError) as error:
         raise LauncherError(f"The gateway's certificate cannot be used: {error}") from None
     if leaf.public_key() != key.public_key():
-        raise LauncherError(f"The key in {key_file} does not belong to the certificate in {chain_file}")
+        raise LauncherError(
+            f"The key in {key_file} does not belong to the certificate in {chain_file}"
+        )
     if leaf.not_valid_after_utc < datetime.now(UTC):
-        raise LauncherError(f"The certificate in {chain_file} expired on {leaf.not_valid_after_utc:%Y-%m-%d}")
+        raise LauncherError(
+            f"The certificate in {chain_file} expired on {leaf.not_valid_after_utc:%Y-%m-%d}"
+        )
     return Certificate(chain_file.resolve(), key_file.resolve())
 
 
@@ -82,12 +86,19 @@ def _still_good(certificate: Certificate) -> bool:
         matches = leaf.public_key() == _load_key(certificate.key_file).public_key()
     except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    return matches and names == _names() and leaf.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
+    return (
+        matches
+        and names == _names()
+        and leaf.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
+    )
 
 
 def _make(certificate: Certificate) -> None:
     assert certificate.ca_file is not None  # noqa: S101 - only generated ones are made
-    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    authority, key = (
+        ec.generate_private_key(ec.SECP256R1()),
+        ec.generate_private_key(ec.SECP256R1()),
+    )
     ca_name, own_name = _name("Valerix local authority"), _name("Valerix gateway")
     ca = (
         _builder(ca_name, authority.public_key())
@@ -103,10 +114,15 @@ def _make(certificate: Certificate) -> None:
         .add_extension(_usage(for_signing=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(_names(), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()),
+            critical=False,
+        )
         .sign(authority, hashes.SHA256())
     )
-    write_private(certificate.key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_private(
+        certificate.key_file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
     for file, made in ((certificate.chain_file, leaf), (certificate.ca_file, ca)):
         write_private(file, made.public_bytes(Encoding.PEM))
         file.chmod(0o644)

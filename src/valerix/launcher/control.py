@@ -43,7 +43,13 @@ def become_launcher(plan: Plan) -> NoReturn:
 
 
 def _command(plan: Plan) -> list[str]:
-    return [sys.executable, "-P", "-m", "valerix.launcher", msgspec.json.encode(plan, enc_hook=str).decode()]
+    return [
+        sys.executable,
+        "-P",
+        "-m",
+        "valerix.launcher",
+        msgspec.json.encode(plan, enc_hook=str).decode(),
+    ]
 
 
 def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> StackState:
@@ -75,7 +81,9 @@ def start_in_background(plan: Plan, progress: Callable[[StackState], None]) -> S
 def _last_words(file: Path, before: int) -> str:
     """Return the output of a launcher that left no state: the end of `file`, from `before` on."""
     words = file.read_bytes()[before:].decode(errors="replace").strip()
-    return "\n".join([words or "The launcher ended without recording why", *_short_of_space(file.parent)])
+    return "\n".join(
+        [words or "The launcher ended without recording why", *_short_of_space(file.parent)]
+    )
 
 
 def _short_of_space(folder: Path) -> list[str]:
@@ -99,7 +107,9 @@ def _settled(
         if ended or (ours and ours.phase is Phase.READY):
             return ours
         time.sleep(POLL_SECONDS)
-    raise LauncherError(f"The stack was not ready within {START_TIMEOUT_SECONDS:.0f} s: see `valerix status`")
+    raise LauncherError(
+        f"The stack was not ready within {START_TIMEOUT_SECONDS:.0f} s: see `valerix status`"
+    )
 
 
 def explain_failure(state: StackState) -> str:
@@ -136,7 +146,9 @@ def stop(data_dir: Path, progress: Callable[[StackState], None]) -> bool:
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while state.is_alive:
         if time.monotonic() > deadline:
-            raise LauncherError(f"The launcher (process {state.launcher.pid}) did not stop within two minutes")
+            raise LauncherError(
+                f"The launcher (process {state.launcher.pid}) did not stop within two minutes"
+            )
         time.sleep(POLL_SECONDS)
         progress(read_state(data_dir) or state)
     return True
@@ -166,4 +178,6 @@ def _signal(launcher: Identity, sent: signal.Signals = signal.SIGTERM) -> None:
     except ProcessLookupError:
         return
     except PermissionError:
-        raise LauncherError("The stack belongs to another user: run the command as that user") from None
+        raise LauncherError(
+            "The stack belongs to another user: run the command as that user"
+        ) from None

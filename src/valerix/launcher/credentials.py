@@ -60,7 +60,9 @@ class Credentials:
         return self._folder / f"{issuer}.jwk"
 
     def _secret(self, name: str, length: int = 24) -> str:
-        return self.read_or_make(self._folder / name, lambda: secrets.token_urlsafe(length).encode()).decode()
+        return self.read_or_make(
+            self._folder / name, lambda: secrets.token_urlsafe(length).encode()
+        ).decode()
 
     def read_or_make(self, file: Path, make: Callable[[], bytes]) -> bytes:
         """Return the content of `file`; if there is none, write what `make` returns first."""

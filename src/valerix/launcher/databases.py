@@ -29,9 +29,16 @@ async def prepare(job: Job) -> None:
     """
     credentials = Credentials(job.data_dir)
     passwords = credentials.database_passwords
-    urls = {name: postgres.url(job.port, name, password, name) for name, password in passwords.items()}
-    await provision(postgres.url(job.port, postgres.SUPERUSER, credentials.superuser_password, "postgres"), passwords)
-    await asyncio.gather(*(check_schema(url, migrations_of(service)) for service, url in urls.items()))
+    urls = {
+        name: postgres.url(job.port, name, password, name) for name, password in passwords.items()
+    }
+    await provision(
+        postgres.url(job.port, postgres.SUPERUSER, credentials.superuser_password, "postgres"),
+        passwords,
+    )
+    await asyncio.gather(
+        *(check_schema(url, migrations_of(service)) for service, url in urls.items())
+    )
     await asyncio.gather(*(_migrate(service, url) for service, url in urls.items()))
     if job.seed is not Seed.NOTHING:
         await _seed(urls, credentials, demo=job.seed is Seed.DEMO)

@@ -34,7 +34,9 @@ def rotate_keys(credentials: Credentials, issuers: Iterable[str], *, distrust: b
     """
     made = {issuer: generate_key(f"valerix:{issuer}") for issuer in issuers}
     old = [_public_half(_private_key(credentials, issuer)) for issuer in made]
-    kept = [_public_half(_private_key(credentials, issuer)) for issuer in ISSUERS if issuer not in made]
+    kept = [
+        _public_half(_private_key(credentials, issuer)) for issuer in ISSUERS if issuer not in made
+    ]
     new: list[Jwk] = [public for _, public in made.values()]
     retired = [jwk | {RETIRED: datetime.now(UTC).isoformat()} for jwk in old]
     before = _still_trusted(credentials)
@@ -50,7 +52,9 @@ def published_keys(credentials: Credentials) -> list[Jwk]:
     """Return the public keys that verifiers trust at this moment."""
     if not credentials.keys_file.exists():
         return []
-    return msgspec.json.decode(credentials.keys_file.read_bytes(), type=dict[str, list[Jwk]])["keys"]
+    return msgspec.json.decode(credentials.keys_file.read_bytes(), type=dict[str, list[Jwk]])[
+        "keys"
+    ]
 
 
 def _still_trusted(credentials: Credentials) -> list[Jwk]:
@@ -64,7 +68,8 @@ def _publish(credentials: Credentials, keys: list[Jwk]) -> None:
 
 def _private_key(credentials: Credentials, issuer: str) -> Jwk:
     stored = credentials.read_or_make(
-        credentials.signing_key_file(issuer), lambda: msgspec.json.encode(generate_key(f"valerix:{issuer}")[0])
+        credentials.signing_key_file(issuer),
+        lambda: msgspec.json.encode(generate_key(f"valerix:{issuer}")[0]),
     )
     return msgspec.json.decode(stored, type=Jwk)
 

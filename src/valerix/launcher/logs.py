@@ -77,7 +77,11 @@ class Terminal:
         self.names = names
         self._stream = stream
         self._width = max(map(len, names))
-        self._colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)} if stream.isatty() else {}
+        self._colours = (
+            {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+            if stream.isatty()
+            else {}
+        )
         self._unfinished: dict[str, bytes] = {}
 
     def write(self, name: str, output: bytes) -> None:

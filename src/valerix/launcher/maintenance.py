@@ -33,7 +33,11 @@ def prepare(data_dir: Path, seed: Seed) -> None:
 
 
 async def _work_on_own_server(plan: Plan, seed: Seed) -> None:
-    credentials, (cluster, _), output = Credentials(plan.data_dir), cluster_of(plan), Output(plan.data_dir, None)
+    credentials, (cluster, _), output = (
+        Credentials(plan.data_dir),
+        cluster_of(plan),
+        Output(plan.data_dir, None),
+    )
     if not cluster.exists:
         cluster.initialise(credentials.superuser_password)
     server = database_server(plan, cluster)

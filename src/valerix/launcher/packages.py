@@ -13,5 +13,7 @@ def package_folder(name: str) -> Path:
     """
     package = importlib.util.find_spec(name)
     if package is None or package.origin is None:
-        raise LauncherError(f"The Python package {name} is not installed: run ./valerix from the repository")
+        raise LauncherError(
+            f"The Python package {name} is not installed: run ./valerix from the repository"
+        )
     return Path(package.origin).parent

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Self
 
 from valerix.launcher.errors import LauncherError
-from valerix.launcher.topology import BY_NAME, DEFAULT_PORTS, GATEWAY, GATEWAY_METRICS, REPLICA_PORT_STEP, instances
+from valerix.launcher.topology import (
+    BY_NAME,
+    DEFAULT_PORTS,
+    GATEWAY,
+    GATEWAY_METRICS,
+    REPLICA_PORT_STEP,
+    instances,
+)
 
 LOWEST, HIGHEST = 10_000, 32_767  # the kernel uses higher ports for outgoing connections
 ANY = range(LOWEST, HIGHEST + 1)
@@ -51,7 +58,8 @@ class PortClaims:
         Raises LauncherError.
         """
         steps = {
-            name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))] for name in DEFAULT_PORTS
+            name: [REPLICA_PORT_STEP * number for number in range(replicas.get(name, 1))]
+            for name in DEFAULT_PORTS
         }
         return {name: self.choose_base(offsets, within) for name, offsets in steps.items()}
 

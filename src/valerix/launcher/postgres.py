@@ -47,7 +47,9 @@ def url(port: int, role: str, password: str, database: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAccount:
-    """The account that runs PostgreSQL, which refuses to run as root, if root starts the launcher."""
+    """The account that runs PostgreSQL, which refuses to run as root, if root starts the
+    launcher.
+    """
 
     uid: int
     gid: int
@@ -100,7 +102,11 @@ class Cluster:
         return options
 
     def command(self) -> list[str]:
-        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+        }
         options = [f"{name}={value}" for name, value in {**settings, **self.settings}.items()]
         return [
             str(self.binaries / "postgres"),
@@ -133,7 +139,13 @@ class Cluster:
         # The builtin locale provider needs nothing from the system; syncfs syncs everything in one
         # call.
         options = [
-            *("--username", SUPERUSER, "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *(
+                "--username",
+                SUPERUSER,
+                "--encoding=UTF8",
+                "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8",
+            ),
             *("--locale=C.UTF-8", "--auth-local=scram-sha-256", "--auth-host=scram-sha-256"),
             *(("--sync-method=syncfs",) if sys.platform == "linux" else ()),
             f"--pwfile=/dev/fd/{password_pipe}",
@@ -184,7 +196,9 @@ def _is_postgres(pid: int) -> bool:
 # --- where cluster and binaries are stored
 
 
-def cluster_for(data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE) -> tuple[Cluster, str | None]:
+def cluster_for(
+    data_dir: Path, port: int, settings: Mapping[str, str] = DURABLE
+) -> tuple[Cluster, str | None]:
     """Return the cluster of a data directory, and a notice if its files are elsewhere."""
     folder, binaries, account = (
         data_dir / "postgres",
@@ -210,7 +224,11 @@ def _placed_outside(link: Path) -> Path:
     """
     if not link.is_symlink():
         SHARED_HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-        home = Path(tempfile.mkdtemp(prefix=f"{hashlib.sha256(str(link).encode()).hexdigest()[:12]}-", dir=SHARED_HOME))
+        home = Path(
+            tempfile.mkdtemp(
+                prefix=f"{hashlib.sha256(str(link).encode()).hexdigest()[:12]}-", dir=SHARED_HOME
+            )
+        )
         home.chmod(0o711)
         link.symlink_to(home / "postgres")
     return link.readlink()
@@ -222,11 +240,15 @@ def _copied_binaries(binaries: Path) -> Path:
     It includes the libraries that the binaries' relative run path expects beside them.
     """
     package = binaries.parent.parent
-    version = hashlib.sha256(f"{package}{(binaries / 'postgres').stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    version = hashlib.sha256(
+        f"{package}{(binaries / 'postgres').stat().st_mtime_ns}".encode()
+    ).hexdigest()[:16]
     home = SHARED_HOME / f"postgresql-{version}"
     if not home.exists():
         building = home.with_name(f"{home.name}.{os.getpid()}")
         for name in (package.name, f"{package.name}.libs"):
-            shutil.copytree(package.parent / name, building / name, ignore=shutil.ignore_patterns("include"))
+            shutil.copytree(
+                package.parent / name, building / name, ignore=shutil.ignore_patterns("include")
+            )
         building.rename(home)
     return home / package.name / "pginstall" / "bin"

@@ -18,7 +18,9 @@ _LIBC = ctypes.CDLL(None)  # loaded before any fork: after it, the child must no
 
 
 class Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """A process number with its start time. The number alone is not unique: the kernel reuses it."""
+    """A process number with its start time. The number alone is not unique: the kernel reuses
+    it.
+    """
 
     pid: int
     started: str
@@ -39,7 +41,10 @@ def start_time(pid: int) -> str | None:
     """
     if sys.platform != "linux":
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603 - a number
+        return (
+            subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+            or None
+        )
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -110,6 +115,8 @@ def family_bytes(pid: int) -> int | None:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except OSError:
         return []

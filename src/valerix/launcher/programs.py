@@ -17,7 +17,15 @@ from valerix.launcher.gateways.contract import Gateway, Listening
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.settings import GatewaySettings, bus_url, chaos, public_url, request_limits
 from valerix.launcher.supervisor import Program
-from valerix.launcher.topology import GATEWAY, GATEWAY_METRICS, POSTGRES, PSP, VALKEY, Instance, instances
+from valerix.launcher.topology import (
+    GATEWAY,
+    GATEWAY_METRICS,
+    POSTGRES,
+    PSP,
+    VALKEY,
+    Instance,
+    instances,
+)
 
 CLUSTER = "cluster"
 """Name of a milestone: PostgreSQL's data directory exists."""
@@ -71,11 +79,15 @@ def certificate_of(plan: Plan) -> Certificate | None:
     if settings.gateway_certificate and settings.gateway_key:
         return certificates.configured(settings.gateway_certificate, settings.gateway_key)
     if settings.gateway_certificate or settings.gateway_key:
-        raise LauncherError("Set both VALERIX_GATEWAY_CERTIFICATE and VALERIX_GATEWAY_KEY, or neither")
+        raise LauncherError(
+            "Set both VALERIX_GATEWAY_CERTIFICATE and VALERIX_GATEWAY_KEY, or neither"
+        )
     return certificates.generated(plan.data_dir / "tls")
 
 
-def programs(plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Gateway) -> list[Program]:
+def programs(
+    plan: Plan, credentials: Credentials, cluster: Cluster, gateway: Gateway
+) -> list[Program]:
     """Return the programs to run, one per instance. The launcher starts nothing else."""
     services = [one for one in plan.instances if topology.BY_NAME[one.process].is_service]
     return [
@@ -125,14 +137,17 @@ def users_of_valkey(plan: Plan, credentials: Credentials) -> list[valkey.ValkeyU
     passwords[valkey_users.LAUNCHER] = credentials.valkey_password
     chaos = plan.chaos == "enabled"
     return [
-        valkey.ValkeyUser(name, secret, valkey_users.rules(name, chaos=chaos)) for name, secret in passwords.items()
+        valkey.ValkeyUser(name, secret, valkey_users.rules(name, chaos=chaos))
+        for name, secret in passwords.items()
     ]
 
 
 def gateway_of(plan: Plan, certificate: Certificate | None) -> Gateway:
     """Return the configured gateway, listening as the plan says."""
     folder, log = plan.data_dir / "gateway", access_log(plan.data_dir)
-    return GATEWAYS[plan.gateway.gateway](Listening(folder, log, plan.ports, plan.gateway, certificate))
+    return GATEWAYS[plan.gateway.gateway](
+        Listening(folder, log, plan.ports, plan.gateway, certificate)
+    )
 
 
 def _gateway(plan: Plan, gateway: Gateway) -> Program:
@@ -159,7 +174,11 @@ def _service(instance: Instance, plan: Plan, credentials: Credentials) -> Progra
         instance.port,
         [sys.executable, "-P", "-m", "valerix.cli.serve", process.name],
         health.http(instance.port, process.health),
-        spawn_options={"env": _variables(plan.settings) | inherited() | environment(instance, plan, credentials)},
+        spawn_options={
+            "env": _variables(plan.settings)
+            | inherited()
+            | environment(instance, plan, credentials)
+        },
         needs=frozenset(process.needs),
         uses=frozenset({*peers, *process.needs}),
         # The gateway has stopped before, so no caller is left that would need time to notice a
@@ -179,18 +198,27 @@ def environment(instance: Instance, plan: Plan, credentials: Credentials) -> dic
         "instance": instance.name,
         "chaos": plan.chaos,
         "keys_file": str(credentials.keys_file),
-        **{f"{peer}_url": ",".join(_urls(peer, plan.instances)) for peer in (*process.peers, *process.asks)},
+        **{
+            f"{peer}_url": ",".join(_urls(peer, plan.instances))
+            for peer in (*process.peers, *process.asks)
+        },
     }
     if process.name != PSP:
-        own = valkey.url(plan.ports[VALKEY], credentials.valkey_password_of(process.name), process.name)
+        own = valkey.url(
+            plan.ports[VALKEY], credentials.valkey_password_of(process.name), process.name
+        )
         settings |= {"valkey_url": own, "bus_url": bus_url() or own}
-        settings |= {name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()}
+        settings |= {
+            name: str(limit) for name, limit in request_limits(plan.gateway.gateway_host).items()
+        }
     if process.issuer:
         settings["users_url"] = ",".join(_urls("users", plan.instances))  # users keeps the sessions
         settings["signing_key_file"] = str(credentials.signing_key_file(process.issuer))
     if process.database:
         password = credentials.database_passwords[process.database]
-        settings["database_url"] = postgres.url(plan.ports[POSTGRES], process.database, password, process.database)
+        settings["database_url"] = postgres.url(
+            plan.ports[POSTGRES], process.database, password, process.database
+        )
     if PSP in (process.name, *process.peers):
         settings["psp_secret"] = credentials.psp_secret
     if process.name in ("users", "notifications"):
@@ -221,7 +249,9 @@ def _console_settings(plan: Plan, credentials: Credentials) -> dict[str, str]:
     }
     if plan.demo:
         settings["demo_password"] = credentials.demo_password
-        settings["demo_logins"] = ",".join(f"{login.email}={login.about}" for login in summary.DEMO_LOGINS)
+        settings["demo_logins"] = ",".join(
+            f"{login.email}={login.about}" for login in summary.DEMO_LOGINS
+        )
     return settings
 
 

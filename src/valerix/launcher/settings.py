@@ -112,7 +112,9 @@ class ChaosSettings(msgspec.Struct, frozen=True):
     chaos: str = ""
 
 
-_Ports = msgspec.defstruct("_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True)
+_Ports = msgspec.defstruct(
+    "_Ports", [(f"{name}_port", int, port) for name, port in DEFAULT_PORTS.items()], frozen=True
+)
 
 
 def gateway_settings() -> GatewaySettings:
@@ -148,7 +150,9 @@ def auto_ports() -> range:
     loaded: PortSettings = _load(PortSettings)
     first, last = map(int, loaded.auto_ports.split("-"))
     if not 0 < first <= last < 65_536:
-        raise LauncherError(f"VALERIX_AUTO_PORTS: {loaded.auto_ports} is no range of ports: write FROM-TO")
+        raise LauncherError(
+            f"VALERIX_AUTO_PORTS: {loaded.auto_ports} is no range of ports: write FROM-TO"
+        )
     return range(first, last + 1)
 
 
@@ -171,7 +175,11 @@ def request_limits(gateway_host: str) -> dict[str, int]:
     limits: LimitSettings = _load(LimitSettings)
     wanted: dict[str, int | None] = msgspec.structs.asdict(limits)
     local = AMONG_OURSELVES if is_loopback(gateway_host) else None
-    return {name: limit for name, given in wanted.items() if (limit := local if given is None else given) is not None}
+    return {
+        name: limit
+        for name, given in wanted.items()
+        if (limit := local if given is None else given) is not None
+    }
 
 
 def is_loopback(host: str) -> bool:

@@ -17,7 +17,14 @@ from valerix.launcher.logs import Output, Terminal
 from valerix.launcher.ports import PortClaims
 from valerix.launcher.postgres import Cluster
 from valerix.launcher.processes import Identity
-from valerix.launcher.programs import CLUSTER, Plan, certificate_of, cluster_of, gateway_of, programs
+from valerix.launcher.programs import (
+    CLUSTER,
+    Plan,
+    certificate_of,
+    cluster_of,
+    gateway_of,
+    programs,
+)
 from valerix.launcher.settings import time_limits
 from valerix.launcher.state import Phase, StackState, only_launcher, read_state, write_state
 from valerix.launcher.supervisor import StartupFailed, Supervisor
@@ -32,7 +39,10 @@ CHAOS_IS_OFF = "Fault injection is off. To allow it in a stack that may break, s
 
 
 def run(
-    plan: Plan, claims: PortClaims, terminal: Terminal | None, on_ready: Callable[[StackState], None]
+    plan: Plan,
+    claims: PortClaims,
+    terminal: Terminal | None,
+    on_ready: Callable[[StackState], None],
 ) -> StackState:
     """Run the stack until a signal stops it, or until it cannot start.
 
@@ -67,7 +77,9 @@ def _clear(previous: StackState | None, output: Output) -> None:
 class Stack:
     """One run of a plan."""
 
-    def __init__(self, plan: Plan, claims: PortClaims, output: Output, on_ready: Callable[[StackState], None]) -> None:
+    def __init__(
+        self, plan: Plan, claims: PortClaims, output: Output, on_ready: Callable[[StackState], None]
+    ) -> None:
         self.state = StackState(
             launcher=Identity.of(os.getpid()),
             data_dir=plan.data_dir,
@@ -130,7 +142,10 @@ class Stack:
             changed=self._write,
             timeouts=time_limits(),
         )
-        beside = [asyncio.create_task(keep_running(work, self._failed)) for work in (self._show, self._keep_house)]
+        beside = [
+            asyncio.create_task(keep_running(work, self._failed))
+            for work in (self._show, self._keep_house)
+        ]
         try:
             await self._start_and_stay(self._supervisor, cluster, credentials)
         finally:
@@ -138,7 +153,9 @@ class Stack:
             await end(beside)
         self.report(Phase.STOPPED)
 
-    async def _start_and_stay(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
+    async def _start_and_stay(
+        self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials
+    ) -> None:
         starting = asyncio.create_task(self._start(supervisor, cluster, credentials))
         stopping = asyncio.create_task(self._stop.wait())
         try:
@@ -151,7 +168,9 @@ class Stack:
             starting.cancel()
             stopping.cancel()
 
-    async def _start(self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials) -> None:
+    async def _start(
+        self, supervisor: Supervisor, cluster: Cluster, credentials: Credentials
+    ) -> None:
         supervisor.start()
         seed = Seed.DEMO if self._plan.demo else Seed.ADMINISTRATOR
         async with job.started(Job(self._plan.data_dir, cluster.port, seed)) as preparing:
@@ -184,7 +203,9 @@ class Stack:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
             if self._unwritten:
                 self._write()
-            self._output.cut([Output.LAUNCHER, *(self._supervisor.states if self._supervisor else ())])
+            self._output.cut(
+                [Output.LAUNCHER, *(self._supervisor.states if self._supervisor else ())]
+            )
             self._gateway.cut_log()
 
     def _failed(self, error: BaseException) -> None:
@@ -217,7 +238,9 @@ class Stack:
             self.state.reload_error = str(error) or "the gateway does not run"
         self.state.reloads += 1
         self._output.say(
-            f"gateway not reloaded: {self.state.reload_error}" if self.state.reload_error else "gateway reloaded"
+            f"gateway not reloaded: {self.state.reload_error}"
+            if self.state.reload_error
+            else "gateway reloaded"
         )
         self._write()
 

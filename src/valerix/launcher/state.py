@@ -92,7 +92,9 @@ def read_state(data_dir: Path) -> StackState | None:
     Raises LauncherError.
     """
     try:
-        return msgspec.json.decode(_file(data_dir).read_bytes(), type=StackState, dec_hook=_decode_path)
+        return msgspec.json.decode(
+            _file(data_dir).read_bytes(), type=StackState, dec_hook=_decode_path
+        )
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:

@@ -99,7 +99,9 @@ class Supervisor:
     def start(self) -> None:
         """Begin to supervise all programs; each starts once its needs are ready."""
         for child in self._children.values():
-            child.runs = asyncio.create_task(keep_running(partial(self._supervise, child), self._failed))
+            child.runs = asyncio.create_task(
+                keep_running(partial(self._supervise, child), self._failed)
+            )
 
     def reached(self, milestone: str) -> None:
         """Mark `milestone` as reached: programs that need it may start."""
@@ -144,10 +146,16 @@ class Supervisor:
                 return
             if self._cannot_start(child):
                 return
-            pause = FIRST_PAUSE_SECONDS if _now() - started > self._timeouts.restart_steady_seconds else pause
+            pause = (
+                FIRST_PAUSE_SECONDS
+                if _now() - started > self._timeouts.restart_steady_seconds
+                else pause
+            )
             child.state.status, child.state.restarts = Status.RESTARTING, child.state.restarts + 1
             self._changed()
-            self._say(f"{child.program.name} ended with {child.state.last_exit}; again in {pause:g} s")
+            self._say(
+                f"{child.program.name} ended with {child.state.last_exit}; again in {pause:g} s"
+            )
             await asyncio.sleep(pause)
             pause = min(pause * 2, self._timeouts.restart_max_seconds)
 
@@ -208,14 +216,20 @@ class Supervisor:
                 state.healthy = healthy
                 self._changed()
             if not ready.is_set() and _now() - spawned > STARTUP_TIMEOUT_SECONDS:
-                self._fail_startup(child, f"did not become ready within {STARTUP_TIMEOUT_SECONDS:.0f} s")
-            await asyncio.sleep(STARTUP_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS)
+                self._fail_startup(
+                    child, f"did not become ready within {STARTUP_TIMEOUT_SECONDS:.0f} s"
+                )
+            await asyncio.sleep(
+                STARTUP_POLL_SECONDS if state.startup_seconds is None else POLL_SECONDS
+            )
 
     def _cannot_start(self, child: _Child) -> bool:
         """Return whether the program ended before it was ever ready, and is given up."""
         if self._event(child.program.name).is_set():
             return False
-        given_up = child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
+        given_up = (
+            child.state.last_exit == WRONG_SETTINGS or child.state.restarts + 1 >= STARTUP_ATTEMPTS
+        )
         if given_up:
             self._fail_startup(child, f"ended with {child.state.last_exit} while starting")
         return given_up
@@ -245,7 +259,9 @@ class Supervisor:
 
     async def _stop_one(self, child: _Child) -> None:
         name = child.program.name
-        await asyncio.gather(*(other.gone.wait() for other in self._children.values() if name in other.program.uses))
+        await asyncio.gather(
+            *(other.gone.wait() for other in self._children.values() if name in other.program.uses)
+        )
         if child.process is not None and child.process.returncode is None:
             await self._end(child, child.process)
         if child.runs is not None:
@@ -263,7 +279,9 @@ class Supervisor:
             async with asyncio.timeout(child.program.stop_seconds):
                 await process.wait()
         except TimeoutError:
-            self._say(f"{child.program.name} did not stop within {child.program.stop_seconds:.0f} s: killed")
+            self._say(
+                f"{child.program.name} did not stop within {child.program.stop_seconds:.0f} s: killed"
+            )
             child.kill()
             await process.wait()
 

@@ -145,7 +145,12 @@ DATABASE_NAMES = tuple(dict.fromkeys(process.database for process in SERVICES if
 ISSUERS = tuple(dict.fromkeys(process.issuer for process in SERVICES if process.issuer))
 CALLS = (
     *((GATEWAY, process.name) for process in PUBLIC),
-    *((process.name, peer) for process in SERVICES if process.name != "console" for peer in process.peers),
+    *(
+        (process.name, peer)
+        for process in SERVICES
+        if process.name != "console"
+        for peer in process.peers
+    ),
     *((process.name, queried) for process in SERVICES for queried in process.asks),
 )
 """Pairs of caller and callee. The console's calls are left out: they are no part of any order."""
@@ -167,7 +172,11 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 def instances(ports: Mapping[str, int], replicas: Mapping[str, int]) -> list[Instance]:
     """Return every copy to run. `ports` and `replicas` by process name; the default is one copy."""
     return [
-        Instance(name if number == 1 else f"{name}-{number}", name, ports[name] + REPLICA_PORT_STEP * (number - 1))
+        Instance(
+            name if number == 1 else f"{name}-{number}",
+            name,
+            ports[name] + REPLICA_PORT_STEP * (number - 1),
+        )
         for name in BY_NAME
         for number in range(1, replicas.get(name, 1) + 1)
     ]

@@ -19,7 +19,9 @@ FAULTS: Final = "+get +set +watch +hset +hdel +hgetall +eval +hget +hincrby"
 CHANNELS: Final = "+publish +subscribe +unsubscribe"
 COUNTING: Final = "+scan (+xinfo|stream +xinfo|groups +xpending %R~bus:*)"
 
-NAMES: Final = tuple(process.name for process in PROCESSES if process.is_service and process.name != PSP)
+NAMES: Final = tuple(
+    process.name for process in PROCESSES if process.is_service and process.name != PSP
+)
 """Services that have a Valkey user of the same name."""
 
 

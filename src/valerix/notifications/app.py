@@ -34,19 +34,26 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes, consumer, jobs."""
-    database = await open_database(settings, resources, consumers.CONSUMER, settings.database_connections, KEYED)
+    database = await open_database(
+        settings, resources, consumers.CONSUMER, settings.database_connections, KEYED
+    )
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     valkey = await resources.enter_async_context(Redis.from_url(settings.valkey_url))
     notifications, wakeups = Notifications(database), Wakeups(valkey, hub := Hub(database))
     places = Places(settings.max_sockets, metrics.websocket_connections)
     acts_jobs = await open_acts(settings, resources, consumers.CONSUMER, bus, database)
     inbox = consumers.inbox(database, bus, notifications, wakeups)
-    senders = with_links(settings.links, channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds))
+    senders = with_links(
+        settings.links,
+        channels(settings.smtp_url, settings.smtp_from, settings.send_timeout_seconds),
+    )
     delivery = MessageDelivery(database, senders, settings.rules)
     return ServiceParts(
         routes=[*ROUTES, *dead_letter_routes("notifications", inbox), acts_route(database)],
         raw=[describing.route()],
-        sockets=[SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))],
+        sockets=[
+            SocketRoute(live.PATH, ANYONE, settings.cors_origins, partial(live.serve, hub, places))
+        ],
         provides={"notifications": notifications, "links": settings.links},
         essentials={"database": tables_present(database, TABLES)},
         reported={"bus": bus.check},

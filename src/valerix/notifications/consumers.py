@@ -19,4 +19,11 @@ def inbox(database: Database, bus: Bus, notifications: Notifications, wakeups: W
         await notifications.notify(tx, events)
         wakeups.announce()
 
-    return Inbox(database, bus, CONSUMER, SOURCES, [name for source in SOURCES for name in BY_SOURCE[source]], notify)
+    return Inbox(
+        database,
+        bus,
+        CONSUMER,
+        SOURCES,
+        [name for source in SOURCES for name in BY_SOURCE[source]],
+        notify,
+    )

@@ -14,7 +14,9 @@ _DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the eve
 staff receive all events. The handshake carries an access token (`Authorization` header, or the cookie
 of a browser). Message ids ascend. A client that reconnects with `lastEventId` misses no event and
 receives none twice. Clients send nothing."""
-_RECEIVED: Final = [name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names]
+_RECEIVED: Final = [
+    name for source, names in BY_SOURCE.items() if CONSUMER in CONSUMERS[source] for name in names
+]
 _SINCE: Final = {
     "eventId": {
         "type": "string",
@@ -35,11 +37,21 @@ def document() -> dict[str, Any]:
 
     It publishes nothing on the bus, so one channel is all.
     """
-    connected = {"type": "object", "properties": {"complete": {"type": "boolean"}}, "required": ["complete"]}
-    event = {"type": "object", "description": "The data of the event, as the channel of its source describes it."}
+    connected = {
+        "type": "object",
+        "properties": {"complete": {"type": "boolean"}},
+        "required": ["complete"],
+    }
+    event = {
+        "type": "object",
+        "description": "The data of the event, as the channel of its source describes it.",
+    }
     messages = {
         "LiveConnected": _message(
-            "The first message: whether all events since `lastEventId` follow", [CONNECTED], connected, {}
+            "The first message: whether all events since `lastEventId` follow",
+            [CONNECTED],
+            connected,
+            {},
         ),
         "LiveEvent": _message("An event, as published on the bus", _TYPES, event, _SINCE),
     }
@@ -60,15 +72,21 @@ def document() -> dict[str, Any]:
                 "address": PATH,
                 "description": _DESCRIPTION,
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-                "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": query}}},
+                "bindings": {
+                    "ws": {"method": "GET", "query": {"type": "object", "properties": query}}
+                },
             }
         },
-        "operations": {"tellLive": {"action": "send", "channel": {"$ref": f"#/channels/{CHANNEL}"}}},
+        "operations": {
+            "tellLive": {"action": "send", "channel": {"$ref": f"#/channels/{CHANNEL}"}}
+        },
         "components": {"messages": messages, "schemas": {}},
     }
 
 
-def _message(summary: str, types: list[str], data: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+def _message(
+    summary: str, types: list[str], data: dict[str, Any], more: dict[str, Any]
+) -> dict[str, Any]:
     """A message of the channel. `more`: optional properties."""
     properties = {
         "id": {"type": "integer"},

@@ -47,13 +47,20 @@ PAGES: Final = {CONFIRM_EMAIL: "confirm-email", RESET_PASSWORD: "reset-password"
 LINK: Final = "[link]"
 """Placeholder for the link in the stored text."""
 TEMPLATES: Final = frozenset(
-    one for messages in NOTIFICATIONS_BY_EVENT.values() for one in messages if one[1] not in {*PAGES, EMAIL_CHANGED}
+    one
+    for messages in NOTIFICATIONS_BY_EVENT.values()
+    for one in messages
+    if one[1] not in {*PAGES, EMAIL_CHANGED}
 )
 """Channel and template of the messages that may be sent by hand."""
 STALE: Final = timedelta(days=1)
 """Messages this late are not sent, whether the event arrived late or the message waited long."""
 NOT_LIVE: Final = frozenset(
-    {events.ACCOUNT_CONFIRMATION_REQUESTED, events.ACCOUNT_RESET_REQUESTED, events.ACCOUNT_EMAIL_CHANGED}
+    {
+        events.ACCOUNT_CONFIRMATION_REQUESTED,
+        events.ACCOUNT_RESET_REQUESTED,
+        events.ACCOUNT_EMAIL_CHANGED,
+    }
 )
 """Events for one mailbox only: never shown live, because their data lets the reader in."""
 
@@ -144,7 +151,9 @@ def occasion(event: Event) -> tuple[datetime, str]:
     """
     if event.name == events.INVENTORY_LOW_STOCK:
         hour = event.time.replace(minute=0, second=0, microsecond=0)
-        delivery = f"/{event.data['delivery']}" if "delivery" in event.data else ""  # older events have none
+        delivery = (
+            f"/{event.data['delivery']}" if "delivery" in event.data else ""
+        )  # older events have none
         return hour, f"{event.source}/{event.data['productId']}/low/{hour:%Y-%m-%dT%H}{delivery}"
     return event.time, f"{event.source}/{event.id}"
 

@@ -104,7 +104,9 @@ class Hub:
                 last = event_id
                 yield text
             with self._joined(owner) as client:
-                async for event_id, text in self._written(owner, last):  # written before the client joined
+                async for event_id, text in self._written(
+                    owner, last
+                ):  # written before the client joined
                     last = event_id
                     yield text
                 while (event := await client.next()) is not None:
@@ -117,7 +119,9 @@ class Hub:
     async def _written(self, owner: str | None, after: int) -> AsyncIterator[tuple[int, str]]:
         while True:
             async with self._database.connection() as connection:
-                page = await repository.list_live_events(connection, after=after, owner=owner, limit=PAGE)
+                page = await repository.list_live_events(
+                    connection, after=after, owner=owner, limit=PAGE
+                )
             for event in page:
                 yield event.id, _text(event)
             if len(page) < PAGE:
@@ -144,12 +148,16 @@ class Hub:
         """
         if self._position is None:
             _, last = await self._bounds()
-            if self._position is None:  # else a client was faster, and may need events before `last`
+            if (
+                self._position is None
+            ):  # else a client was faster, and may need events before `last`
                 self._position = last
         if not self._clients:
             return 0
         async with self._database.connection() as connection:
-            page = await repository.list_live_events(connection, after=self._position, owner=None, limit=PAGE)
+            page = await repository.list_live_events(
+                connection, after=self._position, owner=None, limit=PAGE
+            )
         for event in page:
             self._show(event)
             self._position = event.id

@@ -47,7 +47,9 @@ def _owner(principal: Principal) -> str | None:
     return principal.owner_id or "" if principal.role == CUSTOMER else None
 
 
-async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool) -> int | None:
+async def _write(
+    socket: Socket, hub: Hub, owner: str | None, after: int, complete: bool
+) -> int | None:
     """Send missed events, then new ones.
 
     Returns the code to close with; None when the client has gone.
@@ -66,7 +68,13 @@ async def _write(socket: Socket, hub: Hub, owner: str | None, after: int, comple
 
 def _connected(after: int, complete: bool) -> str:
     now = datetime.now(UTC)
-    shown = {"id": after, "type": CONNECTED, "subject": "live", "time": now, "data": {"complete": complete}}
+    shown = {
+        "id": after,
+        "type": CONNECTED,
+        "subject": "live",
+        "time": now,
+        "data": {"complete": complete},
+    }
     return msgspec.json.encode(shown).decode()
 
 

@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-notifications_sent = Counter("notifications_sent_total", "Attempts to send a message, by outcome", ["type", "status"])
+notifications_sent = Counter(
+    "notifications_sent_total", "Attempts to send a message, by outcome", ["type", "status"]
+)
 queue_size = Gauge("notification_queue_size", "Messages waiting to be sent")
 websocket_connections = Gauge("websocket_connections_current", "Clients connected to this replica")
 email_seconds = Histogram(

@@ -9,7 +9,14 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, TemplateError, UndefinedError, select_autoescape
+from jinja2 import (
+    Environment,
+    PackageLoader,
+    StrictUndefined,
+    TemplateError,
+    UndefinedError,
+    select_autoescape,
+)
 
 from valerix.contracts.money import Money, money_text
 from valerix.notifications.domain import EMAIL, TemplateNeedsMore
@@ -67,7 +74,9 @@ def render(channel: str, template: str, data: dict[str, Any]) -> Text:
     try:
         text = _template(f"{template}.{channel}.txt").render(data=data)
     except (TemplateError, TypeError, ValueError) as error:  # data of another shape
-        raise TemplateNeedsMore(f"Template {template} ({channel}) needs {_lacking(error)}") from error
+        raise TemplateNeedsMore(
+            f"Template {template} ({channel}) needs {_lacking(error)}"
+        ) from error
     if channel != EMAIL:
         return Text("", text.strip())
     subject, _, body = text.partition("\n")

@@ -130,7 +130,9 @@ async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes]
     return None if row is None else (_NOTIFICATION.read(row), row["fingerprint"])
 
 
-async def find_notification(tx: Transaction, notification_id: str, recipient: str | None) -> Notification | None:
+async def find_notification(
+    tx: Transaction, notification_id: str, recipient: str | None
+) -> Notification | None:
     """One message, if it is addressed to `recipient`; None: to any recipient."""
     row = await tx.fetchrow(
         f"SELECT {_NOTIFICATION.columns} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
@@ -173,7 +175,9 @@ async def lock_queue(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _QUEUE_LOCK)
 
 
-async def claim_due(tx: Transaction, limit: int, lease: timedelta, hourly_limit: int) -> DeliveryClaim:
+async def claim_due(
+    tx: Transaction, limit: int, lease: timedelta, hourly_limit: int
+) -> DeliveryClaim:
     """Take over due messages, oldest first, for `lease`.
 
     Each recipient gets at most `hourly_limit` messages per hour and channel. The others are put off
@@ -288,7 +292,9 @@ async def lock_live_events(tx: Transaction) -> None:
     await tx.execute("SELECT pg_advisory_xact_lock($1)", _LIVE_LOCK)
 
 
-async def insert_live_events(tx: Transaction, owners: Sequence[str | None], messages: Sequence[str]) -> None:
+async def insert_live_events(
+    tx: Transaction, owners: Sequence[str | None], messages: Sequence[str]
+) -> None:
     """Append live events in this order; at least one. Take `lock_live_events` first."""
     await tx.execute(
         """
@@ -301,7 +307,9 @@ async def insert_live_events(tx: Transaction, owners: Sequence[str | None], mess
     )
 
 
-async def list_live_events(tx: Transaction, *, after: int, owner: str | None, limit: int) -> list[LiveEvent]:
+async def list_live_events(
+    tx: Transaction, *, after: int, owner: str | None, limit: int
+) -> list[LiveEvent]:
     """Live events with an id above `after` that `owner` may see, oldest first; None: all."""
     rows = await tx.fetch(
         """
@@ -333,5 +341,6 @@ async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
 async def prune_live_events(tx: Transaction, keep: int) -> None:
     """Delete all but about the last `keep`. The very last stays, because ids continue from it."""
     await tx.execute(
-        "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)", keep
+        "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)",
+        keep,
     )

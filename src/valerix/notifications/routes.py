@@ -35,7 +35,9 @@ Key = Annotated[str | None, Parameter(header="Idempotency-Key")]
     operation_id="sendNotification",
     example={"customerId": "CUST-001", "subject": "Your order", "body": "It is on its way."},
     status_code=202,
-    responses={200: answer("Repeats the answer to an earlier request with the same key", NotificationView)},
+    responses={
+        200: answer("Repeats the answer to an earlier request with the same key", NotificationView)
+    },
     response_headers=[LOCATION],
     response_description="Queued",
     refuses=[TemplateNeedsMore],
@@ -54,7 +56,9 @@ async def send_notification(
     what = {"customerId": data.customer_id, "channel": data.channel, "template": data.template}
     request = Request(
         composed,
-        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/send", parsed) if parsed else None,
+        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/send", parsed)
+        if parsed
+        else None,
         idempotency.fingerprint(data) if parsed else None,
         act_of(actor, NOTIFICATION_SENT, composed.id, **what),
         refusal,
@@ -63,7 +67,8 @@ async def send_notification(
     return Response(
         view(accepted),
         status_code=200 if replayed else 202,
-        headers={"Location": f"{PATH}/{accepted.id}"} | ({idempotency.REPLAYED: "true"} if replayed else {}),
+        headers={"Location": f"{PATH}/{accepted.id}"}
+        | ({idempotency.REPLAYED: "true"} if replayed else {}),
     )
 
 
@@ -74,8 +79,12 @@ async def list_notifications(
     principal: Principal,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*NotificationStatus]})] = None,
-    channel: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*domain.CHANNELS]})] = None,
+    status: Annotated[
+        str | None, Parameter(max_length=50, schema_extra={"enum": [*NotificationStatus]})
+    ] = None,
+    channel: Annotated[
+        str | None, Parameter(max_length=50, schema_extra={"enum": [*domain.CHANNELS]})
+    ] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
 ) -> pagination.Page[NotificationView]:
     """List notifications, newest first. Customers see their own."""
@@ -92,7 +101,9 @@ async def list_notifications(
         status=None if status is None else NotificationStatus(status),
         channel=channel,
     )
-    found = pagination.page(rows, limit, lambda notification: pagination.encode_cursor(notification.id))
+    found = pagination.page(
+        rows, limit, lambda notification: pagination.encode_cursor(notification.id)
+    )
     entitled = _may_follow_links(principal)
     items = [view(links.shown(notification, entitled=entitled)) for notification in found.items]
     return pagination.Page(items, found.next_cursor)
@@ -138,7 +149,11 @@ def _composed(body: SendBody) -> Notification:
     """The message that a body requests. Raises Invalid, TemplateNeedsMore."""
     if body.template is not None:
         if (body.channel, body.template) not in domain.TEMPLATES:
-            names = ", ".join(sorted(template for channel, template in domain.TEMPLATES if channel == body.channel))
+            names = ", ".join(
+                sorted(
+                    template for channel, template in domain.TEMPLATES if channel == body.channel
+                )
+            )
             raise Invalid.of("template", f"Expected one of: {names}")
         _absent(body, "with a template", "subject", "body")
         text = render(body.channel, body.template, body.data or {})
@@ -158,5 +173,7 @@ def _absent(body: SendBody, why: str, *names: str) -> None:
 
 
 def _cursor_id(cursor: str) -> str:
-    (notification_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
+    (notification_id,) = pagination.decode_cursor(
+        cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]]
+    )
     return notification_id

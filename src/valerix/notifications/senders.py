@@ -61,7 +61,12 @@ On any error except SendRefused the message is tried again.
 async def simulate(outgoing: OutgoingMessage) -> None:
     """Only log the message. The log has no personal data: the recipient is in the table."""
     message = outgoing.notification
-    log.info("message sent (simulated)", notification_id=message.id, channel=message.channel, template=message.template)
+    log.info(
+        "message sent (simulated)",
+        notification_id=message.id,
+        channel=message.channel,
+        template=message.template,
+    )
 
 
 class SmtpSender:
@@ -121,7 +126,9 @@ class SmtpSender:
         message["To"] = outgoing.email or ""
         message["Subject"] = outgoing.notification.subject
         message["Date"] = format_datetime(outgoing.notification.created_at)
-        message["Message-ID"] = f"<{outgoing.notification.id}@{self._sender.rpartition('@')[2].strip('> ')}>"
+        message["Message-ID"] = (
+            f"<{outgoing.notification.id}@{self._sender.rpartition('@')[2].strip('> ')}>"
+        )
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(outgoing.notification.body)
         return message
@@ -141,5 +148,7 @@ def _judged(code: int) -> Exception:
     The server's text may quote the address, so it is not kept.
     """
     return (
-        SendRefused(f"mail server answered {code}") if code >= 500 else ConnectionError(f"mail server answered {code}")
+        SendRefused(f"mail server answered {code}")
+        if code >= 500
+        else ConnectionError(f"mail server answered {code}")
     )

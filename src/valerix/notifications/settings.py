@@ -47,4 +47,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
         """
         batch = SMTP_BATCH if self.smtp_url else SIMULATED_BATCH
         lease = timedelta(seconds=self.send_lease_seconds)
-        return DeliveryRules(batch, self.hourly_limit, self.first_retry_seconds, self.operators_email, lease)
+        return DeliveryRules(
+            batch, self.hourly_limit, self.first_retry_seconds, self.operators_email, lease
+        )

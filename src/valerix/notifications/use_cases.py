@@ -79,7 +79,9 @@ class Notifications:
             await repository.insert_skipped(tx, skipped)
         if live := [event for event in events if event.name not in domain.NOT_LIVE]:
             await repository.lock_live_events(tx)  # last: it is held until the commit
-            await repository.insert_live_events(tx, [domain.owner_of(e) for e in live], [_live(e) for e in live])
+            await repository.insert_live_events(
+                tx, [domain.owner_of(e) for e in live], [_live(e) for e in live]
+            )
 
     async def request(self, request: Request) -> tuple[Notification, bool]:
         """Queue a message.
@@ -93,13 +95,19 @@ class Notifications:
             insert = partial(repository.insert_requested, connection, *wanted)
             if request.refusal is None and await recorded(connection, request.act, insert):
                 return request.notification, False
-            known = None if request.key is None else await repository.find_by_key(connection, request.key)
+            known = (
+                None
+                if request.key is None
+                else await repository.find_by_key(connection, request.key)
+            )
             if known is None and request.refusal is not None:
                 raise request.refusal
             assert known is not None  # noqa: S101 - its key is in use, and notifications are never deleted
             if known[1] != request.fingerprint:
                 raise KeyReused
-            return known[0]._replace(status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None), True
+            return known[0]._replace(
+                status=NotificationStatus.QUEUED, attempts=0, last_error=None, sent_at=None
+            ), True
 
         return await self._database.repeat(work)
 
@@ -126,7 +134,12 @@ class Notifications:
         """Messages to `recipient`, newest first; None: to any recipient."""
         async with self._database.connection() as connection:
             return await repository.list_notifications(
-                connection, limit=limit, before=before, recipient=recipient, status=status, channel=channel
+                connection,
+                limit=limit,
+                before=before,
+                recipient=recipient,
+                status=status,
+                channel=channel,
             )
 
     async def measure(self) -> None:
@@ -146,7 +159,9 @@ class Notifications:
 class MessageDelivery:
     """Sends queued messages. Any number of processes share the queue."""
 
-    def __init__(self, database: Database, senders: Mapping[str, Send], rules: DeliveryRules) -> None:
+    def __init__(
+        self, database: Database, senders: Mapping[str, Send], rules: DeliveryRules
+    ) -> None:
         self._database = database
         self._senders = senders
         self._rules = rules
@@ -160,12 +175,16 @@ class MessageDelivery:
 
         async def claim(tx: Transaction) -> DeliveryClaim:
             await repository.lock_queue(tx)
-            return await repository.claim_due(tx, self._rules.batch, self._rules.lease, self._rules.hourly_limit)
+            return await repository.claim_due(
+                tx, self._rules.batch, self._rules.lease, self._rules.hourly_limit
+            )
 
         claimed = await self._database.retry(claim)
         if claimed.id is not None:
             outcomes = await asyncio.gather(*map(self._attempt, claimed.messages))
-            await self._database.repeat(partial(repository.settle, claim_id=claimed.id, outcomes=outcomes))
+            await self._database.repeat(
+                partial(repository.settle, claim_id=claimed.id, outcomes=outcomes)
+            )
         return claimed.looked_at
 
     async def _attempt(self, due: Due) -> Outcome:
@@ -180,7 +199,9 @@ class MessageDelivery:
 
     def _outgoing(self, due: Due) -> OutgoingMessage:
         to_operators = due.notification.recipient == OPERATORS
-        return OutgoingMessage(due.notification, (self._rules.operators_email or None) if to_operators else due.email)
+        return OutgoingMessage(
+            due.notification, (self._rules.operators_email or None) if to_operators else due.email
+        )
 
     def _failed(self, notification: Notification, error: Exception) -> Outcome:
         attempt = notification.attempts + 1
@@ -193,16 +214,24 @@ class MessageDelivery:
             error=type(error).__name__,
         )
         if not isinstance(error, SendRefused) and attempt < domain.MAX_ATTEMPTS:
-            seconds = domain.delay_seconds(attempt, self._rules.first_retry_seconds, random.random())  # noqa: S311 - jitter
-            return Outcome(notification.id, NotificationStatus.QUEUED, timedelta(seconds=seconds), reason)
+            seconds = domain.delay_seconds(
+                attempt, self._rules.first_retry_seconds, random.random()
+            )
+            return Outcome(
+                notification.id, NotificationStatus.QUEUED, timedelta(seconds=seconds), reason
+            )
         unknown = isinstance(error, AddressUnknown)
         status = NotificationStatus.SKIPPED if unknown else NotificationStatus.FAILED
         return Outcome(notification.id, status, None, reason)
 
 
-def requested(channel: str, template: str | None, recipient: str, subject: str, body: str) -> Notification:
+def requested(
+    channel: str, template: str | None, recipient: str, subject: str, body: str
+) -> Notification:
     """A message sent by request: new id, no event."""
-    return Notification(new_id(), None, channel, template, recipient, subject, body, datetime.now(UTC))
+    return Notification(
+        new_id(), None, channel, template, recipient, subject, body, datetime.now(UTC)
+    )
 
 
 def _contacts(events: list[Event]) -> list[Contact]:
@@ -215,7 +244,9 @@ def _contacts(events: list[Event]) -> list[Contact]:
             newest[number] = max(contact, newest.get(number, contact), key=lambda c: c.sequence)
         if event.name == ACCOUNT_EMAIL_CHANGED:
             former = domain.former_owner_of(event)
-            newest[former] = Contact(former, event.data["name"], event.data["formerEmail"], event.sequence)
+            newest[former] = Contact(
+                former, event.data["name"], event.data["formerEmail"], event.sequence
+            )
     return list(newest.values())
 
 

@@ -53,13 +53,21 @@ class OrderActs:
         own = await self.own(order)
         command = ListActs([order.id, *([order.payment_id] if order.payment_id else [])])
         limit = deadline.within(WAIT_SECONDS)
-        answers = await asyncio.gather(*(_ask(service, command, limit) for service in self._services))
+        answers = await asyncio.gather(
+            *(_ask(service, command, limit) for service in self._services)
+        )
         others = [act for answer in answers for act in answer or []]
-        unanswered = [s.dependency for s, answer in zip(self._services, answers, strict=True) if answer is None]
+        unanswered = [
+            s.dependency
+            for s, answer in zip(self._services, answers, strict=True)
+            if answer is None
+        ]
         return ActsOnOrder(sorted((*own, *others), key=lambda act: act.occurred_at), unanswered)
 
 
-async def _ask(service: HttpClient, command: ListActs, deadline: Deadline) -> list[RecordedAct] | None:
+async def _ask(
+    service: HttpClient, command: ListActs, deadline: Deadline
+) -> list[RecordedAct] | None:
     try:
         return (await service.post(LIST_ACTS, command, _decoder, deadline=deadline)).acts
     except CallFailed:

@@ -40,7 +40,14 @@ def conclude(run: SagaRun, trace_id: str, now: datetime) -> Finished:
     data = _encode(view(order)).decode()
     status, body = _definite(order, decision, trace_id)
     return Finished(
-        order, decision.event, data, _encode(step_views(run.steps)).decode(), decision.due_in, trace_id, status, body
+        order,
+        decision.event,
+        data,
+        _encode(step_views(run.steps)).decode(),
+        decision.due_in,
+        trace_id,
+        status,
+        body,
     )
 
 
@@ -61,7 +68,11 @@ def _definite(order: Order, decision: Decision, trace_id: str) -> tuple[int | No
 
 def _refused(order: Order, decision: Decision, trace_id: str) -> tuple[int, str]:
     refusal = REFUSALS[decision.error_code or ""]
-    detail = f"{decision.error_message}: {decision.detail}" if decision.detail else decision.error_message or ""
+    detail = (
+        f"{decision.error_message}: {decision.detail}"
+        if decision.detail
+        else decision.error_message or ""
+    )
     problem = DomainProblem(PROBLEMS[refusal], refusal.code, detail, {"order": view(order)})
     return problem.status, _encode(problem.document(trace_id)).decode()
 

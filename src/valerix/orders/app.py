@@ -33,7 +33,12 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     inbox = consumers.inbox(built.database, built.relay.bus, built.read_model)
     acts_jobs = await open_acts(settings, resources, ORDERS, built.relay.bus, built.database)
     return ServiceParts(
-        routes=[*reading.ROUTES, *changing.ROUTES, *dead_letter_routes("orders", inbox), acts_route(built.database)],
+        routes=[
+            *reading.ROUTES,
+            *changing.ROUTES,
+            *dead_letter_routes("orders", inbox),
+            acts_route(built.database),
+        ],
         raw=[
             place_route(built.flows.placing, built.flows.products),
             *command_routes(built.flows.queries, built.flows.refunds),
@@ -43,7 +48,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
             "changes": built.flows.changes,
             "fulfilment": built.flows.fulfilment,
             "queries": built.flows.queries,
-            "order_acts": OrderActs(built.database, [c for c in built.clients if c.dependency in KEEPING_ACTS]),
+            "order_acts": OrderActs(
+                built.database, [c for c in built.clients if c.dependency in KEEPING_ACTS]
+            ),
         },
         essentials={"database": tables_present(built.database, composition.TABLES)},
         reported={"bus": built.relay.bus.check},

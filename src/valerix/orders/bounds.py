@@ -68,4 +68,8 @@ def may_have_counted(order: Order) -> bool:
     False for an order that is confirmed or fails at once: nothing is written or read about such
     orders.
     """
-    return order.version > 2 and order.status in (OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED)
+    return order.version > 2 and order.status in (
+        OrderStatus.CONFIRMED,
+        OrderStatus.FAILED,
+        OrderStatus.CANCELLED,
+    )

@@ -15,7 +15,13 @@ from valerix.contracts.states import OrderStatus
 from valerix.orders.answers import Answer, conclude
 from valerix.orders.decisions import CHANGED, Decision, SagaRun
 from valerix.orders.driving import Driving
-from valerix.orders.errors import NotCancellable, NotChangeable, NotRetriable, OrderBusy, UnknownProduct
+from valerix.orders.errors import (
+    NotCancellable,
+    NotChangeable,
+    NotRetriable,
+    OrderBusy,
+    UnknownProduct,
+)
 from valerix.orders.order import Order, OrderLine
 from valerix.orders.products import Products
 from valerix.orders.queries import Queries
@@ -67,7 +73,12 @@ class Changes:
         return answer._replace(status=200 if answer.status == 201 else answer.status)
 
     async def cancel(
-        self, order_id: str, owner_id: str | None, reason: str, deadline: Deadline, actor: Actor | None = None
+        self,
+        order_id: str,
+        owner_id: str | None,
+        reason: str,
+        deadline: Deadline,
+        actor: Actor | None = None,
     ) -> Order:
         """Void or refund the payment, release the stock, and end the order as cancelled.
 
@@ -82,7 +93,11 @@ class Changes:
             if not order.status.cancellable:
                 raise NotCancellable(order.status)
             first = order.cancel_reason is None  # a repeated request only drives the order
-            act = act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version) if first else None
+            act = (
+                act_of(actor, ORDER_CANCELLED, order.id, reason=reason, version=order.version)
+                if first
+                else None
+            )
             try:
                 await self._driving.take_and_drive(order, reason, deadline, act)
                 break
@@ -90,7 +105,9 @@ class Changes:
                 if reading == READINGS:
                     raise
         order = await self._queries.get(order_id, owner_id)
-        if not (order.status.cancellable or order.status is OrderStatus.CANCELLED):  # the goods left at the same moment
+        if not (
+            order.status.cancellable or order.status is OrderStatus.CANCELLED
+        ):  # the goods left at the same moment
             raise NotCancellable(order.status)
         return order
 
@@ -123,15 +140,26 @@ class Changes:
         anew = lines is not None and order.backordered
         due_in = timedelta(0) if anew else await self._due_in(order.id)
         before = order.lines
-        fields = [name for name, new in (("items", lines), ("shippingAddress", address)) if new is not None]
+        fields = [
+            name
+            for name, new in (("items", lines), ("shippingAddress", address))
+            if new is not None
+        ]
         act = act_of(actor, ORDER_CHANGED, order.id, fields=fields, version=order.version)
         if lines is not None:
             await self._quote(order, lines, expected_total, deadline)
         order.shipping_address = address if address is not None else order.shipping_address
         decision = Decision(
-            order.status, CHANGED, order.error_code, order.error_message, due_in, held_until=order.held_until
+            order.status,
+            CHANGED,
+            order.error_code,
+            order.error_message,
+            due_in,
+            held_until=order.held_until,
         )
-        conclusion = conclude(SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now())
+        conclusion = conclude(
+            SagaRun(order, decision=decision), telemetry.trace_id.get(), self._now()
+        )
 
         async def write(tx: Transaction) -> bool:
             async with tx.transaction():
@@ -155,7 +183,9 @@ class Changes:
         if unknown := [sku for sku, product in zip(skus, found, strict=True) if product is None]:
             raise UnknownProduct(f"Unknown product: {', '.join(unknown)}")
         quoted = {line.product_id: line.unit_price_minor for line in order.lines}
-        order.lines = [replace(line, unit_price_minor=quoted.get(line.product_id)) for line in lines]
+        order.lines = [
+            replace(line, unit_price_minor=quoted.get(line.product_id)) for line in lines
+        ]
         order.expected_total = expected_total
         order.quote([product for product in found if product is not None])
 

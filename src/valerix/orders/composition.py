@@ -107,7 +107,9 @@ class Built(NamedTuple):
 
 async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     """Open the database and the clients, and build the use cases on them."""
-    database = await open_database(settings, resources, ORDERS, settings.database_connections, PLANNED)
+    database = await open_database(
+        settings, resources, ORDERS, settings.database_connections, PLANNED
+    )
     reader = await open_database(settings, resources, ORDERS, settings.search_connections)
     clients = [
         await open_peer("users", settings.users_url, settings, resources),
@@ -127,7 +129,9 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
     async def directory(customer_ids: list[str]) -> dict[str, str]:
         return await database.repeat(lambda tx: read.list_standings(tx, customer_ids))
 
-    saga = Saga(Services(*clients), directory, stock_wait, dwell, retry, settings.customer_ttl_seconds)
+    saga = Saga(
+        Services(*clients), directory, stock_wait, dwell, retry, settings.customer_ttl_seconds
+    )
     flows = connect(
         database,
         reader,
@@ -135,7 +139,11 @@ async def build(settings: Settings, resources: AsyncExitStack) -> Built:
         relay.wake,
         max_concurrent_batches=settings.saga_batches,
         max_batch=settings.saga_batch,
-        bounds=Bounds(settings.customer_waiting_orders, settings.customer_unpaid_units, settings.customer_declines),
+        bounds=Bounds(
+            settings.customer_waiting_orders,
+            settings.customer_unpaid_units,
+            settings.customer_declines,
+        ),
         timeouts=settings,
     )
     resources.push_async_callback(flows.fulfilment.close)
@@ -158,7 +166,9 @@ def connect(
     `committed` is called after each commit that emitted an event.
     """
     placed, driven = PlacingRepository(), DrivingRepository()
-    driving = Driving(database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts)
+    driving = Driving(
+        database, driven, placed, BoundsRepository(), saga, committed, timeouts=timeouts
+    )
     products = Products(saga.services)
     queries = Queries(database, reader, OrderSearchRepository(), saga.services)
     placing = Placing(
@@ -173,4 +183,6 @@ def connect(
     )
     changes = Changes(database, ChangesRepository(), driven, driving, queries, products)
     refunds = RefundNotes(database, NotedRefundsRepository(), committed)
-    return OrderFlows(placing, Fulfilment(driving, queries, timeouts), changes, queries, products, refunds)
+    return OrderFlows(
+        placing, Fulfilment(driving, queries, timeouts), changes, queries, products, refunds
+    )

@@ -25,7 +25,9 @@ def inbox(database: Database, bus: Bus, read_model: ReadModel) -> Inbox:
     async def consume(tx: Transaction, events: list[Event]) -> None:
         """Apply the effect of a batch, in the transaction of its inbox mark."""
         if customers := [e for e in events if e.name in (CUSTOMER_REGISTERED, CUSTOMER_UPDATED)]:
-            seen = [CustomerSeen(e.data["customerId"], e.data["status"], e.sequence) for e in customers]
+            seen = [
+                CustomerSeen(e.data["customerId"], e.data["status"], e.sequence) for e in customers
+            ]
             await read_model.remember_customers(tx, seen)
         if ready := [e.data["orderId"] for e in events if e.name == INVENTORY_RESERVATION_READY]:
             await read_model.wake(tx, ready)

@@ -17,6 +17,8 @@ async def find_customers(users: Peer, search: str, deadline: Deadline) -> list[s
     has to be kept correct here.
     """
     try:
-        return (await users.post(FIND_CUSTOMERS, FindCustomers(search), _found, deadline=deadline)).customer_ids
+        return (
+            await users.post(FIND_CUSTOMERS, FindCustomers(search), _found, deadline=deadline)
+        ).customer_ids
     except CallFailed:
         return []

@@ -61,7 +61,9 @@ class Step:
 def found_nothing_to_undo(steps: Sequence[Step]) -> bool:
     """Return whether these steps went backwards and no compensation had anything to undo."""
     undoing = {step.name for step in steps if step.name in COMPENSATIONS}
-    return bool(undoing) and undoing == {step.name for step in steps if step.outcome == NOTHING_TO_UNDO}
+    return bool(undoing) and undoing == {
+        step.name for step in steps if step.outcome == NOTHING_TO_UNDO
+    }
 
 
 def shown(steps: Sequence[Step]) -> list[Step]:
@@ -202,11 +204,15 @@ def delayed(order: Order, code: str, message: str, retry: Retry, jitter: float) 
     It is driven again after the first pause, then after two times, four times as long … up to the
     longest. `jitter` in [0, 1] makes the pause 0.5 to 1 times as long.
     """
-    seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (0.5 + jitter / 2)
+    seconds = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(order.attempts, 10)) * (
+        0.5 + jitter / 2
+    )
     return Decision(order.status, DELAYED, code, message, timedelta(seconds=seconds))
 
 
-def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float) -> Decision:
+def waiting(
+    order: Order, code: str, message: str, seconds: float, retry: Retry, jitter: float
+) -> Decision:
     """Postpone an order without an attempt, because none is possible before `seconds` are over.
 
     It is driven then, or up to two first pauses later. If the order waits for the same reason
@@ -217,7 +223,9 @@ def waiting(order: Order, code: str, message: str, seconds: float, retry: Retry,
     return Decision(order.status, DELAYED, code, message, due_in, emits_event=not known)
 
 
-def short_of_stock(order: Order, shortages: str, stock_wait: StockWait, now: datetime, *, asked: bool) -> Decision:
+def short_of_stock(
+    order: Order, shortages: str, stock_wait: StockWait, now: datetime, *, asked: bool
+) -> Decision:
     """Decide on insufficient stock by the order's own choice.
 
     The order fails at once, waits for its customer, or waits for stock. The start of the wait is

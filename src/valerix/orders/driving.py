@@ -68,7 +68,9 @@ class Driving:
         """
 
         async def claim(tx: Transaction) -> Order | None:
-            take = partial(self._repository.claim_one, tx, order.id, order.version, self.lease, cancel_reason)
+            take = partial(
+                self._repository.claim_one, tx, order.id, order.version, self.lease, cancel_reason
+            )
             return await recorded(tx, act, take)
 
         taken = await self._database.repeat(claim)
@@ -77,7 +79,9 @@ class Driving:
         await claimed([taken])
         return (await self.drive([taken], deadline, asked=True))[order.id]
 
-    async def drive(self, orders: list[Order], deadline: Deadline, *, asked: bool = False) -> dict[str, Answer]:
+    async def drive(
+        self, orders: list[Order], deadline: Deadline, *, asked: bool = False
+    ) -> dict[str, Answer]:
         """Run the saga once over orders that were taken over.
 
         Payments that stay open are left to the next run.
@@ -99,12 +103,18 @@ class Driving:
         quiet = [run for run, _ in runs if run.decision and not run.decision.emits_event]
         await by_halves(quiet, self._postpone, IMPOSSIBLE)
         now = self._now()
-        finished = [conclude(run, trace, now) for run, trace in runs if run.decision and run.decision.emits_event]
+        finished = [
+            conclude(run, trace, now)
+            for run, trace in runs
+            if run.decision and run.decision.emits_event
+        ]
         moved: set[str] = set()
         if finished:
             await FINISHING.passed()
             parts = await by_halves(finished, self._write, IMPOSSIBLE)
-            moved = {order_id for _, outcome in parts if isinstance(outcome, set) for order_id in outcome}
+            moved = {
+                order_id for _, outcome in parts if isinstance(outcome, set) for order_id in outcome
+            }
             self._committed()
             await FINISHED.passed()
         answers = {f.order.id: answer_finished(f) for f in finished if f.order.id in moved}
@@ -112,7 +122,9 @@ class Driving:
         if overtaken := [f.order for f in finished if f.order.id not in moved]:
             await self._database.repeat(lambda tx: self._repository.hand_back(tx, overtaken))
         if lost:
-            existing = await self._database.repeat(lambda tx: self._placed.list_existing(tx, lost, []))
+            existing = await self._database.repeat(
+                lambda tx: self._placed.list_existing(tx, lost, [])
+            )
             answers |= {known.order.id: answer_existing(known) for known in existing}
         return answers
 
@@ -123,7 +135,9 @@ class Driving:
         bounds = [Counting(f.order, bound_of(f.order)) for f in finished]
         counting = [each for each in bounds if each.bound or may_have_counted(each.order)]
         if not counting:
-            return await self._database.repeat(lambda tx: self._repository.finish_orders(tx, finished))
+            return await self._database.repeat(
+                lambda tx: self._repository.finish_orders(tx, finished)
+            )
 
         async def write(tx: Transaction) -> set[str]:
             async with tx.transaction():
@@ -140,9 +154,13 @@ class Driving:
         All of it is one transaction: if the process dies within it, the orders stay due.
         """
 
-        async def step(tx: Transaction, finish: Callable[[Transaction, Sequence[Finished]], Awaitable[object]]) -> int:
+        async def step(
+            tx: Transaction, finish: Callable[[Transaction, Sequence[Finished]], Awaitable[object]]
+        ) -> int:
             async with tx.transaction():
-                runs = [SagaRun(order) for order in await self._repository.lock_due_local(tx, limit)]
+                runs = [
+                    SagaRun(order) for order in await self._repository.lock_due_local(tx, limit)
+                ]
                 await claimed([run.order for run in runs])
                 self._saga.fulfil_locally(runs)
                 now = self._now()
@@ -169,7 +187,9 @@ class Driving:
                 await self._repository.finish_orders(tx, some)
 
         parts = await by_halves(finished, write, IMPOSSIBLE)
-        if impossible := [f.order.id for part, outcome in parts if outcome is not None for f in part]:
+        if impossible := [
+            f.order.id for part, outcome in parts if outcome is not None for f in part
+        ]:
             await self._repository.put_off(tx, impossible, self.lease)
 
     async def forget_declines(self) -> None:
@@ -178,7 +198,9 @@ class Driving:
 
     async def claim_due(self, limit: int) -> list[Order]:
         """Take over due orders with a next step that calls other services."""
-        due = await self._database.repeat(lambda tx: self._repository.claim_due(tx, limit, self.lease))
+        due = await self._database.repeat(
+            lambda tx: self._repository.claim_due(tx, limit, self.lease)
+        )
         await claimed(due)
         return due
 

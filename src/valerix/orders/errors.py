@@ -25,7 +25,9 @@ class NotCancellable(DomainError):
     code = "not_cancellable"
 
     def __init__(self, status: OrderStatus) -> None:
-        super().__init__(f"The order is {status}; only pending, confirmed and processing orders can be cancelled")
+        super().__init__(
+            f"The order is {status}; only pending, confirmed and processing orders can be cancelled"
+        )
 
 
 class NotRetriable(DomainError):

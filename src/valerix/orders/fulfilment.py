@@ -29,7 +29,9 @@ class Fulfilment:
     `close` stops the sweeps in the background; their orders will be due again.
     """
 
-    def __init__(self, driving: Driving, queries: Queries, timeouts: Timeouts = timeouts.DEFAULT) -> None:
+    def __init__(
+        self, driving: Driving, queries: Queries, timeouts: Timeouts = timeouts.DEFAULT
+    ) -> None:
         self._driving = driving
         self._queries = queries
         self._wait_seconds = timeouts.sweep_wait_seconds
@@ -45,7 +47,9 @@ class Fulfilment:
         others, as far as there is capacity for them. Up to `limit` of each kind are driven. Returns
         the larger of the two numbers.
         """
-        return max(await self._driving.finish_local_steps(limit), await self._drive_due(limit, deadline))
+        return max(
+            await self._driving.finish_local_steps(limit), await self._drive_due(limit, deadline)
+        )
 
     async def _drive_due(self, limit: int, deadline: Deadline) -> int:
         if not self._sweeps.free_places():

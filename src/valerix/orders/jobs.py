@@ -12,7 +12,9 @@ COUNT_PAUSE_SECONDS = 15.0
 FORGET_PAUSE_SECONDS = 60.0
 
 
-async def sweep(fulfilment: Fulfilment, batch: int, pause_seconds: float, deadline_seconds: float) -> None:
+async def sweep(
+    fulfilment: Fulfilment, batch: int, pause_seconds: float, deadline_seconds: float
+) -> None:
     """Drive due orders until there are none, pause, and repeat.
 
     An order is due after a crash, after a delay, or when it was held too long.

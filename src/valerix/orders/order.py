@@ -115,7 +115,9 @@ class Order:
         by_id = {product.product_id: product for product in products}
         currencies = {product.currency for product in products}
         if len(currencies) != 1:
-            raise NotChargeable(f"All products of an order must have one currency, not {', '.join(sorted(currencies))}")
+            raise NotChargeable(
+                f"All products of an order must have one currency, not {', '.join(sorted(currencies))}"
+            )
         (currency,) = currencies
         if self.currency not in (None, currency):
             raise PriceChanged(f"The price was quoted in {self.currency}, and is in {currency} now")
@@ -123,7 +125,10 @@ class Order:
         for line in self.lines:
             product, quoted = by_id[line.product_id], line.unit_price_minor
             price = product.unit_price_minor
-            line.name, line.unit_price_minor = product.name, price if quoted is None else choose(quoted, price)
+            line.name, line.unit_price_minor = (
+                product.name,
+                price if quoted is None else choose(quoted, price),
+            )
             total += line.unit_price_minor * line.quantity
         if total > MAX_TOTAL_MINOR:
             raise NotChargeable("The total of the order is too large to charge")

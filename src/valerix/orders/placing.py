@@ -140,7 +140,9 @@ class Placing:
         """
         if (key := request.key) is None:
             return None
-        existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, [], [key]))
+        existing = await self._database.repeat(
+            lambda tx: self._repository.list_existing(tx, [], [key])
+        )
         outcome = replay(request.fingerprint, existing[0]) if existing else None
         if isinstance(outcome, Exception):
             raise outcome
@@ -165,7 +167,9 @@ class Placing:
         Requests that are not new are answered here, as are requests that came too late.
         """
         timely = [placed for placed in batch if not self._is_late(placed)]
-        resolve_all([p for p in batch if self._is_late(p)], Unavailable("The request waited for too long"))
+        resolve_all(
+            [p for p in batch if self._is_late(p)], Unavailable("The request waited for too long")
+        )
         await ACCEPTING.passed()
         parts = await by_halves(timely, self._insert, IMPOSSIBLE)
         await ACCEPTED.passed()
@@ -179,7 +183,11 @@ class Placing:
             else:
                 inserted |= outcome.ids
                 beyond |= outcome.beyond
-        rest = [placed for placed in timely if placed.request.order.id not in inserted and placed not in impossible]
+        rest = [
+            placed
+            for placed in timely
+            if placed.request.order.id not in inserted and placed not in impossible
+        ]
         ours = await self._replay(rest, beyond) if rest else []
         return [placed for placed in timely if placed.request.order.id in inserted] + ours
 
@@ -196,14 +204,18 @@ class Placing:
 
         return await self._database.repeat(insert)
 
-    async def _replay(self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]) -> list[PlacedOrder]:
+    async def _replay(
+        self, rest: list[PlacedOrder], beyond: Mapping[str, Bound]
+    ) -> list[PlacedOrder]:
         """Answer repeated requests from the database, and refuse new ones beyond a bound.
 
         Returns requests that turn out to be new.
         """
         ids = [placed.request.order.id for placed in rest]
         keys = [placed.request.key for placed in rest if placed.request.key is not None]
-        existing = await self._database.repeat(lambda tx: self._repository.list_existing(tx, ids, keys))
+        existing = await self._database.repeat(
+            lambda tx: self._repository.list_existing(tx, ids, keys)
+        )
         # A row with the id of this request means that its insert had committed before its
         # connection was lost.
         ours = {known.order.id for known in existing}
@@ -247,7 +259,9 @@ class Placing:
             undecided = [placed for placed in batch if placed.run.decision is None]
             if undecided:
                 runs = [placed.run for placed in undecided]
-                await self._saga.resume(runs, self._answer_by(undecided), self._timeouts.batch_slot_seconds)
+                await self._saga.resume(
+                    runs, self._answer_by(undecided), self._timeouts.batch_slot_seconds
+                )
             await self._finish([placed for placed in batch if placed.run.decision])
             for placed in undecided:
                 if placed.run.decision is None:
@@ -256,7 +270,9 @@ class Placing:
             resolve_all(batch, error)
 
     async def _finish(self, decided: list[PlacedOrder]) -> None:
-        answers = await self._driving.finish([(placed.run, placed.request.trace_id) for placed in decided])
+        answers = await self._driving.finish(
+            [(placed.run, placed.request.trace_id) for placed in decided]
+        )
         for placed in decided:
             placed.resolve(answers[placed.request.order.id])
 
@@ -278,7 +294,9 @@ def resolve_all(batch: Sequence[PlacedOrder], outcome: Exception) -> None:
 
 def _accepting(request: PlaceRequest) -> Accepting:
     data = _encode(view(request.order)).decode()
-    return Accepting(request.order, request.key, request.fingerprint, request.trace_id, data, request.bounded)
+    return Accepting(
+        request.order, request.key, request.fingerprint, request.trace_id, data, request.bounded
+    )
 
 
 def new_order(

@@ -20,10 +20,14 @@ class Products:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    async def prices(self, skus: list[str], deadline: Deadline) -> list[commands.PricedProduct | None]:
+    async def prices(
+        self, skus: list[str], deadline: Deadline
+    ) -> list[commands.PricedProduct | None]:
         """Return the present price of each product; None: it is not sold. Raises NotSent."""
         command = commands.PriceProducts(skus)
-        return (await ask(self._services.inventory, commands.PRICE_PRODUCTS, command, _prices, deadline)).outcomes
+        return (
+            await ask(self._services.inventory, commands.PRICE_PRODUCTS, command, _prices, deadline)
+        ).outcomes
 
     async def find(self, name: str, deadline: Deadline) -> commands.PricedProduct:
         """Find a product by number or exact name.
@@ -31,8 +35,12 @@ class Products:
         Raises UnknownProduct, also if several products have that name, and NotSent.
         """
         command = commands.NamedProducts([name])
-        reply = await ask(self._services.inventory, commands.FIND_PRODUCTS, command, _prices, deadline)
+        reply = await ask(
+            self._services.inventory, commands.FIND_PRODUCTS, command, _prices, deadline
+        )
         (product,) = reply.outcomes
         if product is None:
-            raise UnknownProduct("There is no product with this number or name, or more than one with this name")
+            raise UnknownProduct(
+                "There is no product with this number or name, or more than one with this name"
+            )
         return product

@@ -22,7 +22,11 @@ class Queries:
     """Reads orders. `reader`: connections for lists and searches, which may be slow."""
 
     def __init__(
-        self, database: Database, reader: Database, repository: OrderSearchRepository, services: Services
+        self,
+        database: Database,
+        reader: Database,
+        repository: OrderSearchRepository,
+        services: Services,
     ) -> None:
         self._database = database
         self._reader = reader
@@ -58,13 +62,17 @@ class Queries:
         async with self._database.connection() as tx:
             return order, await self._repository.list_events(tx, order.id, after=after, limit=limit)
 
-    async def search(self, wanted: OrderFilter, deadline: Deadline, *, by_name: bool) -> list[Order]:
+    async def search(
+        self, wanted: OrderFilter, deadline: Deadline, *, by_name: bool
+    ) -> list[Order]:
         """Return a page of matching orders.
 
         `by_name`: also orders of customers with a matching name or address.
         """
         if by_name and wanted.search is not None:
-            customers = await find_customers(self._services.users, wanted.search, deadline.within(USERS_WAIT_SECONDS))
+            customers = await find_customers(
+                self._services.users, wanted.search, deadline.within(USERS_WAIT_SECONDS)
+            )
             wanted = replace(wanted, customers=customers)
         async with self._reader.connection() as tx:
             return await self._repository.list_orders(tx, wanted)

@@ -18,7 +18,9 @@ class ReadModel:
 
     async def remember_customers(self, tx: Transaction, seen: list[CustomerSeen]) -> None:
         """Store the customers that are newer than the stored ones."""
-        latest = {customer.customer_id: customer for customer in sorted(seen, key=attrgetter("sequence"))}
+        latest = {
+            customer.customer_id: customer for customer in sorted(seen, key=attrgetter("sequence"))
+        }
         await self._repository.upsert_customers(tx, list(latest.values()))
 
     async def wake(self, tx: Transaction, order_ids: list[str]) -> None:

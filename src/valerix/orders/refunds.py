@@ -24,7 +24,11 @@ class RefundNotes:
     """Notes refunds. `committed` is called after each commit that emitted an event."""
 
     def __init__(
-        self, database: Database, repository: NotedRefundsRepository, committed: Callable[[], None], now: Now = utc_now
+        self,
+        database: Database,
+        repository: NotedRefundsRepository,
+        committed: Callable[[], None],
+        now: Now = utc_now,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -37,7 +41,9 @@ class RefundNotes:
         A refund is written once, and only into the history of an order that is decided and has not
         ended without success.
         """
-        outcomes = [RefundNoted(given.refund_id, await self._settle(given)) for given in request.commands]
+        outcomes = [
+            RefundNoted(given.refund_id, await self._settle(given)) for given in request.commands
+        ]
         self._committed()
         return RefundsNoted(outcomes)
 
@@ -58,6 +64,8 @@ class RefundNotes:
                 return False
             if await self._repository.claim_refund(tx, given.refund_id, order.id):
                 order.refund(given.amount.amount_minor, self._now())
-                data = _encode(refunded_view(order, RefundedView(given.refund_id, given.amount, given.reason))).decode()
+                data = _encode(
+                    refunded_view(order, RefundedView(given.refund_id, given.amount, given.reason))
+                ).decode()
                 await self._repository.update_order(tx, order, data, trace_id())
             return True

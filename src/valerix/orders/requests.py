@@ -17,7 +17,11 @@ def reserve(order: Order) -> ReserveStock:
 def capture(order: Order) -> CapturePayment:
     """Build the command to capture, for an order that has its price."""
     return CapturePayment(
-        order.id, order.customer_id, order.total_minor or 0, order.currency or "", order.payment_method
+        order.id,
+        order.customer_id,
+        order.total_minor or 0,
+        order.currency or "",
+        order.payment_method,
     )
 
 

@@ -67,7 +67,9 @@ class Saga:
         self._dwell = dwell
         self._calls = StepCalls(retry, now, chance)
         self._postpone = self._calls.postpone
-        self._valid_customers: TtlCache[str, None] = TtlCache(customer_ttl_seconds, capacity=100_000)
+        self._valid_customers: TtlCache[str, None] = TtlCache(
+            customer_ttl_seconds, capacity=100_000
+        )
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
         """Drive every run to a decision.
@@ -79,7 +81,9 @@ class Saga:
                 run.decision = decisions.left_alone(run.order)
             elif run.order.cancel_reason is not None and run.order.status.cancellable:
                 run.decision, run.compensate = decisions.cancelled(run.order.cancel_reason), True
-        await self._fulfil([run for run in _open(runs) if run.order.status in FULFILMENT_STEPS], deadline)
+        await self._fulfil(
+            [run for run in _open(runs) if run.order.status in FULFILMENT_STEPS], deadline
+        )
         await self._validate_customers(_open(runs), deadline)
         await self._reserve_stock(_open(runs), deadline)
         await self._charge(_open(runs), deadline, wait_seconds)
@@ -92,7 +96,9 @@ class Saga:
 
     def give_up(self, run: SagaRun) -> None:
         """Leave a payment that is still not decided to the worker."""
-        run.decision = self._postpone(run, "payment_processing", "The payment is still being processed")
+        run.decision = self._postpone(
+            run, "payment_processing", "The payment is still being processed"
+        )
 
     def fulfil_locally(self, runs: Sequence[SagaRun]) -> None:
         """Decide about orders with a local next step, so that a transaction may be open."""
@@ -109,9 +115,14 @@ class Saga:
         for run in unsure:
             if standing := standings.get(run.order.customer_id):
                 self._judge_customer(
-                    run, commands.CustomerStanding(run.order.customer_id, standing == "active", standing)
+                    run,
+                    commands.CustomerStanding(
+                        run.order.customer_id, standing == "active", standing
+                    ),
                 )
-        await self._ask_for_customers([run for run in unsure if run.order.customer_id not in standings], deadline)
+        await self._ask_for_customers(
+            [run for run in unsure if run.order.customer_id not in standings], deadline
+        )
 
     async def _ask_for_customers(self, runs: list[SagaRun], deadline: Deadline) -> None:
         """Check customers that no event has described yet."""
@@ -121,7 +132,9 @@ class Saga:
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.CustomerStanding]:
             command = commands.CheckCustomers(list({run.order.customer_id for run in some}))
             users = self.services.users
-            reply = await users.post(commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report)
+            reply = await users.post(
+                commands.CHECK_CUSTOMERS, command, _standings, deadline=deadline, report=report
+            )
             standings = {standing.customer_id: standing for standing in reply.outcomes}
             return [standings[run.order.customer_id] for run in some]
 
@@ -138,7 +151,9 @@ class Saga:
         if standing.reason == "suspended":
             run.decision = decisions.failed(errors.CustomerSuspended, "The customer is suspended")
         else:
-            run.decision = decisions.failed(errors.UnknownCustomer, "There is no customer with this number")
+            run.decision = decisions.failed(
+                errors.UnknownCustomer, "There is no customer with this number"
+            )
 
     async def _reserve_stock(self, runs: list[SagaRun], deadline: Deadline) -> None:
         if not runs:
@@ -146,7 +161,11 @@ class Saga:
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.ReserveOutcome]:
             command = commands.ReserveStocks([requests.reserve(run.order) for run in some])
-            return (await self._ask_inventory(commands.RESERVE_STOCK, command, _reserved, deadline, report)).outcomes
+            return (
+                await self._ask_inventory(
+                    commands.RESERVE_STOCK, command, _reserved, deadline, report
+                )
+            ).outcomes
 
         for run, outcome in await self._calls.make(runs, "reserve_stock", call):
             self._judge_reservation(run, outcome)
@@ -159,7 +178,9 @@ class Saga:
                 if not run.order.is_reserved_by(outcome.allocations):
                     # The stock is reserved for lines that were changed meanwhile; a reservation
                     # cannot be changed or made again.
-                    run.decision = decisions.failed(errors.OrderEnded, "The stock was reserved for other lines")
+                    run.decision = decisions.failed(
+                        errors.OrderEnded, "The stock was reserved for other lines"
+                    )
                     run.compensate = True
                     return
                 run.order.allocations = outcome.allocations
@@ -167,7 +188,8 @@ class Saga:
                 run.compensate = run.decision is not None
             case commands.StockShort():
                 short = "; ".join(
-                    f"{s.product_id}: {s.requested} wanted, {s.available} left" for s in outcome.shortages
+                    f"{s.product_id}: {s.requested} wanted, {s.available} left"
+                    for s in outcome.shortages
                 )
                 step.outcome, step.detail = "insufficient_stock", short
                 run.decision = decisions.short_of_stock(
@@ -185,7 +207,9 @@ class Saga:
             case commands.ReservationEnded():
                 # An earlier run compensated and died before it could write this: end its work.
                 step.outcome = f"ended: {outcome.state}"
-                run.decision = decisions.failed(errors.OrderEnded, "The reservation of this order has ended")
+                run.decision = decisions.failed(
+                    errors.OrderEnded, "The reservation of this order has ended"
+                )
                 run.compensate = True
 
     def _price(self, run: SagaRun, fix: Fix, products: list[commands.PricedProduct]) -> None:
@@ -203,9 +227,13 @@ class Saga:
             return
 
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
-            command = commands.CapturePayments([requests.capture(run.order) for run in some], int(wait_seconds * 1000))
+            command = commands.CapturePayments(
+                [requests.capture(run.order) for run in some], int(wait_seconds * 1000)
+            )
             payments = self.services.payments
-            reply = await payments.post(commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report)
+            reply = await payments.post(
+                commands.CAPTURE_PAYMENTS, command, _payments, deadline=deadline, report=report
+            )
             return reply.outcomes
 
         for run, outcome in await self._calls.make(runs, "charge", call):
@@ -221,7 +249,9 @@ class Saga:
                 run.order.payment_id = outcome.payment_id
                 run.decision = decisions.confirmed(self._dwell)
             case PaymentStatus.PROCESSING if outcome.reason is not None:
-                run.decision = self._postpone(run, "payment_processing", "The payment provider does not answer now")
+                run.decision = self._postpone(
+                    run, "payment_processing", "The payment provider does not answer now"
+                )
             case PaymentStatus.PROCESSING:
                 run.charging = True
             case PaymentStatus.DECLINED:
@@ -231,7 +261,9 @@ class Saga:
                 run.compensate = True
             case PaymentStatus.VOIDED | PaymentStatus.REFUNDED | PaymentStatus.PARTIALLY_REFUNDED:
                 # An earlier run compensated and died before it could write this.
-                run.decision = decisions.failed(errors.OrderEnded, "The payment of this order has ended")
+                run.decision = decisions.failed(
+                    errors.OrderEnded, "The payment of this order has ended"
+                )
                 run.compensate = True
             case _:
                 assert_never(outcome.status)
@@ -247,7 +279,9 @@ class Saga:
             if states.get(run.order.id, ReservationStatus.COMMITTED) is ReservationStatus.COMMITTED:
                 run.decision = decisions.fulfilled(run.order, self._dwell)
             else:
-                run.decision = self._postpone(run, "reservation_lost", f"The reservation is {states[run.order.id]}")
+                run.decision = self._postpone(
+                    run, "reservation_lost", f"The reservation is {states[run.order.id]}"
+                )
 
     # --- backwards
 
@@ -261,7 +295,9 @@ class Saga:
         in_warehouse = [run for run in runs if run.order.status in FULFILMENT_STEPS]
         await self._release_stock(in_warehouse, deadline)
         await self._void_payments([run for run in runs if run.compensate], deadline)
-        await self._release_stock([run for run in runs if run.compensate and run not in in_warehouse], deadline)
+        await self._release_stock(
+            [run for run in runs if run.compensate and run not in in_warehouse], deadline
+        )
 
     async def _void_payments(self, runs: list[SagaRun], deadline: Deadline) -> None:
         if not runs:
@@ -270,17 +306,24 @@ class Saga:
         async def call(some: Sequence[SagaRun], report: Report) -> list[commands.PaymentOutcome]:
             reasons = [run.decision.error_message if run.decision else None for run in some]
             command = commands.VoidPayments(
-                [requests.void(run.order, reason) for run, reason in zip(some, reasons, strict=True)]
+                [
+                    requests.void(run.order, reason)
+                    for run, reason in zip(some, reasons, strict=True)
+                ]
             )
             payments = self.services.payments
-            reply = await payments.post(commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report)
+            reply = await payments.post(
+                commands.VOID_PAYMENTS, command, _payments, deadline=deadline, report=report
+            )
             return reply.outcomes
 
         for run, outcome in await self._calls.make(runs, "void_payment", call):
             run.steps[-1].outcome = NOTHING_TO_UNDO if outcome.empty else outcome.status
             if outcome.status is PaymentStatus.PROCESSING:
                 run.compensate = False
-                run.decision = self._postpone(run, "payment_processing", "The outcome of the payment is not known yet")
+                run.decision = self._postpone(
+                    run, "payment_processing", "The outcome of the payment is not known yet"
+                )
             elif (
                 outcome.status is PaymentStatus.DECLINED
                 and run.decision
@@ -289,7 +332,9 @@ class Saga:
                 run.decision = decisions.failed(errors.PaymentDeclined, _decline_message(outcome))
 
     async def _release_stock(self, runs: list[SagaRun], deadline: Deadline) -> None:
-        states = await self._end_reservations(commands.RELEASE_STOCK, "release_stock", runs, deadline)
+        states = await self._end_reservations(
+            commands.RELEASE_STOCK, "release_stock", runs, deadline
+        )
         for run in runs:
             if states.get(run.order.id) is ReservationStatus.COMMITTED:
                 run.decision, run.compensate = decisions.shipped_after_all(self._dwell), False
@@ -315,7 +360,12 @@ class Saga:
         return states
 
     async def _ask_inventory(
-        self, path: str, command: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline, report: Report
+        self,
+        path: str,
+        command: msgspec.Struct,
+        answer: "msgspec.json.Decoder[T]",
+        deadline: Deadline,
+        report: Report,
     ) -> T:
         """Call inventory, and count the attempts in the metrics."""
 
@@ -324,7 +374,9 @@ class Saga:
             report(attempt)
 
         try:
-            return await self.services.inventory.post(path, command, answer, deadline=deadline, report=count)
+            return await self.services.inventory.post(
+                path, command, answer, deadline=deadline, report=count
+            )
         except BreakerOpen:
             metrics.inventory_calls.labels("circuit_open").inc()
             raise

@@ -8,7 +8,13 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from valerix.chassis.base import validation
-from valerix.chassis.base.problems import FieldError, Invalid, ProblemDocument, Problems, ProblemType
+from valerix.chassis.base.problems import (
+    FieldError,
+    Invalid,
+    ProblemDocument,
+    Problems,
+    ProblemType,
+)
 from valerix.chassis.description.references import PREFIX
 from valerix.contracts import text
 from valerix.contracts.acts import By, RecordedAct
@@ -56,18 +62,24 @@ class OrderItem(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     quantity: Quantity
 
 
-class PlaceOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+class PlaceOrderBody(
+    msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True
+):
     """A new order: `items`, one line as `productId` and `quantity`, or one unit of a `product`."""
 
     customer_id: Key
-    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = (
+        None
+    )
     product_id: Key | None = None
     product_name: Text | None = None
     """Accepted for convenience and ignored: the catalogue's name is used."""
     quantity: Quantity | None = None
     product: Text | None = None
     """Number or exact name of the product of which one unit is ordered."""
-    amount: Annotated[Decimal, msgspec.Meta(extra={"openapi": {"type": ["number", "string"]}})] | None = None
+    amount: (
+        Annotated[Decimal, msgspec.Meta(extra={"openapi": {"type": ["number", "string"]}})] | None
+    ) = None
     """With `product`: the total the customer is willing to pay, in major units of the product's
     currency, as in `12.5`.
     """
@@ -120,17 +132,25 @@ def _form_errors(raw: Any) -> list[FieldError]:
     one_line = ("productId", "quantity")
     if raw.get("product") is not None:
         others = [name for name in ("items", *one_line) if raw.get(name) is not None]
-        errors += [FieldError(f"/{name}", "Send either product or this, not both") for name in others]
+        errors += [
+            FieldError(f"/{name}", "Send either product or this, not both") for name in others
+        ]
         if raw.get("amount") is not None and raw.get("expectedTotal") is not None:
             errors.append(FieldError("/amount", "Send either amount or expectedTotal, not both"))
     elif raw.get("amount") is not None:
-        errors.append(FieldError("/amount", "Send amount only with product; otherwise send expectedTotal"))
+        errors.append(
+            FieldError("/amount", "Send amount only with product; otherwise send expectedTotal")
+        )
     elif raw.get("items") is None:
         missing = [name for name in one_line if raw.get(name) is None]
-        errors += [FieldError(f"/{name}", "This field is required (or send items)") for name in missing]
+        errors += [
+            FieldError(f"/{name}", "This field is required (or send items)") for name in missing
+        ]
     else:
         doubled = [name for name in one_line if raw.get(name) is not None]
-        errors += [FieldError(f"/{name}", "Send either items or one line, not both") for name in doubled]
+        errors += [
+            FieldError(f"/{name}", "Send either items or one line, not both") for name in doubled
+        ]
     errors += _one_of("paymentMethod", raw.get("paymentMethod", DEFAULT_PAYMENT_METHOD), METHODS)
     errors += _one_of("onShortage", raw.get("onShortage", "hold"), ON_SHORTAGE)
     return errors
@@ -143,14 +163,18 @@ def _one_of(name: str, value: Any, allowed: Collection[str]) -> list[FieldError]
     return [FieldError(f"/{name}", f"Expected one of: {', '.join(allowed)}")]
 
 
-class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+class ChangeOrderBody(
+    msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True
+):
     """A change of the lines of an order held for stock, or of the address of an unshipped order.
 
     Staff may send `status` instead, and nothing else: the order is moved on until it has this
     status.
     """
 
-    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = None
+    items: Annotated[list[OrderItem], msgspec.Meta(min_length=1, max_length=MAX_LINES)] | None = (
+        None
+    )
     quantity: Quantity | None = None
     """New quantity of the only line."""
     expected_total: Money | None = None
@@ -159,7 +183,9 @@ class ChangeOrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True
     status: FulfilmentStatus | None = None
 
 
-ShownAddress = Annotated[dict[str, Any], msgspec.Meta(extra={"openapi": {"$ref": f"{PREFIX}{Address.__name__}"}})]
+ShownAddress = Annotated[
+    dict[str, Any], msgspec.Meta(extra={"openapi": {"$ref": f"{PREFIX}{Address.__name__}"}})
+]
 """An `Address` as it was stored."""
 
 
@@ -230,7 +256,9 @@ class OrderRefundedView(OrderView, frozen=True, rename="camel", kw_only=True):
     refund: RefundedView
 
 
-EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView) | {ORDER_REFUNDED: OrderRefundedView}
+EVENT_DATA: Final[dict[str, type]] = dict.fromkeys(BY_SOURCE[ORDERS], OrderView) | {
+    ORDER_REFUNDED: OrderRefundedView
+}
 
 
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
@@ -310,7 +338,9 @@ def view(order: Order) -> OrderView:
 def refunded_view(order: Order, refund: RefundedView) -> OrderRefundedView:
     """Return the API representation of `order` after `refund`."""
     shown = view(order)
-    return OrderRefundedView(**{name: getattr(shown, name) for name in shown.__struct_fields__}, refund=refund)
+    return OrderRefundedView(
+        **{name: getattr(shown, name) for name in shown.__struct_fields__}, refund=refund
+    )
 
 
 def describe(order_id: str, order: Order | None) -> OrderOutcome:
@@ -329,13 +359,17 @@ def describe(order_id: str, order: Order | None) -> OrderOutcome:
 
 
 def step_views(steps: Sequence[Step]) -> list[StepView]:
-    return [StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in steps]
+    return [
+        StepView(s.name, s.attempt, s.outcome, s.started_at, s.duration_ms, s.detail) for s in steps
+    ]
 
 
 def _line_view(line: OrderLine, currency: str | None) -> LineView:
     price = line.unit_price_minor
     total = None if price is None else price * line.quantity
-    return LineView(line.product_id, line.name, line.quantity, _money(price, currency), _money(total, currency))
+    return LineView(
+        line.product_id, line.name, line.quantity, _money(price, currency), _money(total, currency)
+    )
 
 
 def _money(amount: int | None, currency: str | None) -> Money | None:
@@ -351,7 +385,9 @@ PROBLEMS: Final[Problems] = {
     errors.OrderBusy: ProblemType(409, "The order is being processed", {"Retry-After": "1"}),
     errors.NotChangeable: ProblemType(409, "The order cannot be changed now"),
     errors.NotYourCustomer: ProblemType(403, "Not allowed"),
-    errors.BeyondBounds: ProblemType(429, "The customer has too many undecided orders", {"Retry-After": "60"}),
+    errors.BeyondBounds: ProblemType(
+        429, "The customer has too many undecided orders", {"Retry-After": "60"}
+    ),
     errors.PaymentDeclined: ProblemType(402, "The payment was declined"),
     errors.InsufficientStock: ProblemType(409, "Insufficient stock"),
     errors.UnknownProduct: ProblemType(422, "Unknown product"),

@@ -9,9 +9,19 @@ from valerix.orders.errors import IllegalOrderTransition
 def _followers(status: OrderStatus) -> set[OrderStatus]:
     match status:
         case OrderStatus.PENDING:
-            return {OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.FAILED, OrderStatus.CANCELLED}
+            return {
+                OrderStatus.PENDING,
+                OrderStatus.CONFIRMED,
+                OrderStatus.FAILED,
+                OrderStatus.CANCELLED,
+            }
         case OrderStatus.CONFIRMED:
-            return {OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
+            return {
+                OrderStatus.CONFIRMED,
+                OrderStatus.PROCESSING,
+                OrderStatus.SHIPPED,
+                OrderStatus.CANCELLED,
+            }
         case OrderStatus.PROCESSING:
             return {OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.CANCELLED}
         case OrderStatus.SHIPPED:
@@ -53,7 +63,12 @@ def path_to(status: OrderStatus, target: OrderStatus) -> list[OrderStatus]:
 
 def _is_counted(status: OrderStatus) -> bool:
     match status:
-        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+        case (
+            OrderStatus.PENDING
+            | OrderStatus.CONFIRMED
+            | OrderStatus.PROCESSING
+            | OrderStatus.SHIPPED
+        ):
             return True
         case OrderStatus.FAILED | OrderStatus.CANCELLED:
             return True
@@ -77,7 +92,12 @@ def _goods_left(status: OrderStatus) -> bool:
 
 def _is_at_rest(status: OrderStatus) -> bool:
     match status:
-        case OrderStatus.PENDING | OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED:
+        case (
+            OrderStatus.PENDING
+            | OrderStatus.CONFIRMED
+            | OrderStatus.PROCESSING
+            | OrderStatus.SHIPPED
+        ):
             return False
         case OrderStatus.COMPLETED | OrderStatus.FAILED | OrderStatus.CANCELLED:
             return True

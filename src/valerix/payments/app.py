@@ -29,7 +29,9 @@ def create(settings: Settings) -> Service:
 
 async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts:
     """Settings → resources → use cases → routes, jobs."""
-    database = await open_database(settings, resources, PAYMENTS, settings.database_connections, KEYED)
+    database = await open_database(
+        settings, resources, PAYMENTS, settings.database_connections, KEYED
+    )
     psp = await composition.open_provider(settings, resources)
     orders = await open_peer("orders", settings.orders_url, settings, resources)
     relay = await open_relay(settings, resources, PAYMENTS, list_outgoing)
@@ -50,6 +52,11 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
         downstream=[psp, orders],
         queues=[payments.openings],
         reported={"bus": relay.bus.check},
-        jobs=[partial(jobs.resolve, payments), partial(jobs.report_refunds, reports), relay.run, *acts_jobs],
+        jobs=[
+            partial(jobs.resolve, payments),
+            partial(jobs.report_refunds, reports),
+            relay.run,
+            *acts_jobs,
+        ],
         problems=PROBLEMS,
     )

@@ -96,12 +96,16 @@ class Captures:
         await self._claim(request)
         return Captured(_standing(payment, request.charge))
 
-    async def _charge(self, request: CaptureRequest, command: CapturePayment, deadline: Deadline) -> Captured:
+    async def _charge(
+        self, request: CaptureRequest, command: CapturePayment, deadline: Deadline
+    ) -> Captured:
         await CHECKED.passed()
         first = await self._claim(request)
         wait_ms = int(self._payments.wait_seconds * 1000)
         act = act_of(request.actor, PAYMENT_CAPTURED, command.order_id, orderId=command.order_id)
-        (outcome,) = (await self._payments.capture(CapturePayments([command], wait_ms), deadline, act)).outcomes
+        (outcome,) = (
+            await self._payments.capture(CapturePayments([command], wait_ms), deadline, act)
+        ).outcomes
         payment = await self._find(command.order_id)
         assert payment is not None  # noqa: S101 - payments are never deleted
         standing = _standing(payment, request.charge)
@@ -134,7 +138,9 @@ class Captures:
         key = request.key
         if key is None:
             return True
-        if await self._database.repeat(lambda tx: self._keys.insert_key(tx, key, request.fingerprint)):
+        if await self._database.repeat(
+            lambda tx: self._keys.insert_key(tx, key, request.fingerprint)
+        ):
             return True
         await self._is_known(request)
         return False

@@ -36,9 +36,13 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
 async def open_provider(settings: Settings, resources: AsyncExitStack) -> HttpClient:
     """Open the client for the provider. It tries each call once; `Provider` repeats them."""
-    policy = replace(Policy.of(settings), timeout_seconds=settings.provider_timeout_seconds, retries=0)
+    policy = replace(
+        Policy.of(settings), timeout_seconds=settings.provider_timeout_seconds, retries=0
+    )
     headers = {"authorization": f"Bearer {settings.psp_secret}"}
-    return await resources.enter_async_context(HttpClient.open("psp", settings.psp_url, policy, headers=headers))
+    return await resources.enter_async_context(
+        HttpClient.open("psp", settings.psp_url, policy, headers=headers)
+    )
 
 
 def connect(
@@ -65,7 +69,9 @@ def connect(
     )
 
 
-def connect_captures(database: Database, payments: PaymentsUseCases, orders: HttpClient) -> Captures:
+def connect_captures(
+    database: Database, payments: PaymentsUseCases, orders: HttpClient
+) -> Captures:
     """Build captures by hand, on top of the use cases of payments."""
     return Captures(database, CaptureKeysRepository(), PaymentsRepository(), payments, orders)
 
@@ -80,6 +86,10 @@ def connect_searching(database: Database, orders: Peer) -> Searching:
     return Searching(database, PaymentSearchRepository(), orders)
 
 
-def connect_refund_reports(database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT) -> RefundReports:
+def connect_refund_reports(
+    database: Database, orders: Peer, timeouts: Timeouts = timeouts.DEFAULT
+) -> RefundReports:
     """Build the reports of refunds by hand."""
-    return RefundReports(database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds))
+    return RefundReports(
+        database, RefundsRepository(), orders, timedelta(seconds=timeouts.step_lease_seconds)
+    )

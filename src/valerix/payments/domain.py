@@ -57,7 +57,9 @@ class CaptureDeclined(DomainError):
 
     def __init__(self, reason: str | None, payment_id: str) -> None:
         super().__init__(
-            f"The payment was declined ({reason or 'no reason given'})", reason=reason, paymentId=payment_id
+            f"The payment was declined ({reason or 'no reason given'})",
+            reason=reason,
+            paymentId=payment_id,
         )
 
 
@@ -73,7 +75,9 @@ class PaymentVoided(DomainError):
     code = "payment_voided"
 
     def __init__(self, payment_id: str) -> None:
-        super().__init__("This order ended without a payment; it can never be charged", paymentId=payment_id)
+        super().__init__(
+            "This order ended without a payment; it can never be charged", paymentId=payment_id
+        )
 
 
 class NotRefundable(DomainError):
@@ -87,7 +91,9 @@ class RefundExceedsCaptured(DomainError):
     code = "refund_exceeds_captured"
 
     def __init__(self, left_minor: int) -> None:
-        super().__init__(f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor)
+        super().__init__(
+            f"At most {left_minor} minor units can still be refunded", refundableMinor=left_minor
+        )
 
 
 class CancelInstead(DomainError):
@@ -101,7 +107,9 @@ class RefundRejected(DomainError):
     code = "refund_rejected"
 
     def __init__(self, failure: str | None, refund_id: str) -> None:
-        super().__init__(f"The provider refused the refund ({failure or 'no reason given'})", refundId=refund_id)
+        super().__init__(
+            f"The provider refused the refund ({failure or 'no reason given'})", refundId=refund_id
+        )
 
 
 class Payment(NamedTuple):
@@ -137,16 +145,27 @@ class Payment(NamedTuple):
 
     def is_for(self, requested: CapturePayment | RequestedCharge) -> bool:
         """Whether this payment is the requested one: same customer, amount, currency and method."""
-        wanted = (requested.customer_id, requested.amount_minor, requested.currency, requested.method)
+        wanted = (
+            requested.customer_id,
+            requested.amount_minor,
+            requested.currency,
+            requested.method,
+        )
         return wanted == (self.customer_id, self.amount_minor, self.currency, self.method)
 
     def moved(self, status: PaymentStatus, now: datetime, reason: str | None = None) -> Self:
         """The payment in `status`, with the next version. Raises IllegalPaymentTransition."""
         if status not in TRANSITIONS[self.status]:
             raise IllegalPaymentTransition(self.status, status)
-        captured = (self.amount_minor or 0) if status is PaymentStatus.CAPTURED else self.captured_minor
+        captured = (
+            (self.amount_minor or 0) if status is PaymentStatus.CAPTURED else self.captured_minor
+        )
         return self._replace(
-            status=status, reason=reason, captured_minor=captured, version=self.version + 1, updated_at=now
+            status=status,
+            reason=reason,
+            captured_minor=captured,
+            version=self.version + 1,
+            updated_at=now,
         )
 
     def promised(self, amount_minor: int | None) -> tuple[Self, int]:
@@ -167,13 +186,17 @@ class Payment(NamedTuple):
         refunded = self.refunded_minor + amount_minor
         everything = refunded == self.captured_minor
         status = PaymentStatus.REFUNDED if everything else PaymentStatus.PARTIALLY_REFUNDED
-        kept = self._replace(refunding_minor=self.refunding_minor - amount_minor, refunded_minor=refunded)
+        kept = self._replace(
+            refunding_minor=self.refunding_minor - amount_minor, refunded_minor=refunded
+        )
         return kept.moved(status, now, self.reason)
 
     def kept(self, amount_minor: int, now: datetime) -> Self:
         """The payment after a refund was refused for good: the amount set aside is free again."""
         return self._replace(
-            refunding_minor=self.refunding_minor - amount_minor, version=self.version + 1, updated_at=now
+            refunding_minor=self.refunding_minor - amount_minor,
+            version=self.version + 1,
+            updated_at=now,
         )
 
 
@@ -272,7 +295,9 @@ def new_refund(refund_id: str, payment_id: str, amount_minor: int, reason: str) 
     """A refund not yet requested from the provider."""
     now = created_at(refund_id)
     reference = f"refund-{refund_id}"
-    return Refund(refund_id, payment_id, amount_minor, reason, RefundStatus.PENDING, None, reference, now, now)
+    return Refund(
+        refund_id, payment_id, amount_minor, reason, RefundStatus.PENDING, None, reference, now, now
+    )
 
 
 def _reference(order_id: str) -> str:

@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Histogram
 
-payments_processed = Counter("payments_processed_total", "Payments that reached a definite state", ["status", "method"])
+payments_processed = Counter(
+    "payments_processed_total", "Payments that reached a definite state", ["status", "method"]
+)
 payment_amount = Counter("payment_amount_total", "Captured money in minor units", ["currency"])
 refunds_processed = Counter("refunds_processed_total", "Refunds the provider has made")
 gateway_latency = Histogram(

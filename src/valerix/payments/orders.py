@@ -33,6 +33,8 @@ async def find_orders(orders: Peer, search: str, deadline: Deadline) -> list[str
     This service keeps no index on the ends of order ids: each payment would have to write it twice.
     """
     try:
-        return (await orders.post(FIND_ORDERS, FindOrders(search), _found, deadline=deadline)).order_ids
+        return (
+            await orders.post(FIND_ORDERS, FindOrders(search), _found, deadline=deadline)
+        ).order_ids
     except CallFailed:
         return []

@@ -43,14 +43,22 @@ class ChargeNotOwed(DomainError):
     code = "charge_not_owed"
 
     def __init__(self, differences: dict[str, str | int]) -> None:
-        errors = [{"pointer": at, "message": f"The order has {value}"} for at, value in differences.items()]
+        errors = [
+            {"pointer": at, "message": f"The order has {value}"}
+            for at, value in differences.items()
+        ]
         super().__init__("The charge differs from the charge that the order owes", errors=errors)
 
 
 def is_paid(status: OrderStatus) -> bool:
     """Whether an order in this state has been paid, if it owed anything."""
     match status:
-        case OrderStatus.CONFIRMED | OrderStatus.PROCESSING | OrderStatus.SHIPPED | OrderStatus.COMPLETED:
+        case (
+            OrderStatus.CONFIRMED
+            | OrderStatus.PROCESSING
+            | OrderStatus.SHIPPED
+            | OrderStatus.COMPLETED
+        ):
             return True
         case OrderStatus.PENDING | OrderStatus.FAILED | OrderStatus.CANCELLED:
             return False
@@ -65,7 +73,9 @@ def part_only(order: OrderDescription) -> bool:
     """
     match order.status:
         case OrderStatus.CONFIRMED | OrderStatus.PROCESSING if order.cancelling:
-            raise OrderNotRefundable(order.status, "The order is being cancelled; that refunds its payment")
+            raise OrderNotRefundable(
+                order.status, "The order is being cancelled; that refunds its payment"
+            )
         case OrderStatus.CONFIRMED | OrderStatus.PROCESSING:
             return True
         case OrderStatus.SHIPPED | OrderStatus.COMPLETED:
@@ -73,7 +83,9 @@ def part_only(order: OrderDescription) -> bool:
         case OrderStatus.PENDING:
             raise OrderNotRefundable(order.status, "The order is pending; cancel it instead")
         case OrderStatus.FAILED | OrderStatus.CANCELLED:
-            raise OrderNotRefundable(order.status, f"The order is {order.status}; its payment was given back")
+            raise OrderNotRefundable(
+                order.status, f"The order is {order.status}; its payment was given back"
+            )
         case _:
             assert_never(order.status)
 
@@ -101,7 +113,9 @@ def charge(order: OrderDescription, requested: RequestedCharge) -> CapturePaymen
 
 def _owed(order: OrderDescription) -> CapturePayment:
     if order.status is not OrderStatus.PENDING:
-        raise OrderNotPayable(order.status, f"The order is {order.status}; only pending orders can be paid")
+        raise OrderNotPayable(
+            order.status, f"The order is {order.status}; only pending orders can be paid"
+        )
     if order.cancelling:
         raise OrderNotPayable(order.status, "The order is being cancelled")
     if order.total is None:
@@ -109,5 +123,9 @@ def _owed(order: OrderDescription) -> CapturePayment:
     if order.total.amount_minor == 0:
         raise OrderNotPayable(order.status, "The order owes nothing")
     return CapturePayment(
-        order.order_id, order.customer_id, order.total.amount_minor, order.total.currency, order.payment_method
+        order.order_id,
+        order.customer_id,
+        order.total.amount_minor,
+        order.total.currency,
+        order.payment_method,
     )

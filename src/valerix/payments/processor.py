@@ -40,7 +40,11 @@ class Processor:
     """`drive` works towards a definite state in the background; `settle` writes the outcome."""
 
     def __init__(
-        self, database: Database, repository: PaymentsRepository, provider: Provider, now: Now = utc_now
+        self,
+        database: Database,
+        repository: PaymentsRepository,
+        provider: Provider,
+        now: Now = utc_now,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -92,12 +96,16 @@ class Processor:
         await CHARGED.passed()
         return payment if charge is None else await self.settle(payment, charge)
 
-    async def _conclude(self, payment: Payment, status: PaymentStatus, reason: str | None) -> Payment:
+    async def _conclude(
+        self, payment: Payment, status: PaymentStatus, reason: str | None
+    ) -> Payment:
         return await self._results.submit(event(payment.moved(status, self._now(), reason)))
 
     async def _write(self, events: list[PaymentChange]) -> Sequence[Payment]:
         unique = {e.payment.id: e for e in events}
-        moved = await self._database.repeat(lambda tx: self._repository.settle_payments(tx, list(unique.values())))
+        moved = await self._database.repeat(
+            lambda tx: self._repository.settle_payments(tx, list(unique.values()))
+        )
         await SETTLED.passed()
         standing = {e.payment.id: e.payment for e in unique.values() if e.payment.id in moved}
         for payment in standing.values():
@@ -111,7 +119,10 @@ class Processor:
 def event(payment: Payment, kind: str | None = None) -> PaymentChange:
     """The change that emits the state of `payment`, as an event of this kind."""
     return PaymentChange(
-        payment, kind or f"payment.{payment.status}", _encode(view(payment)).decode(), telemetry.trace_id.get()
+        payment,
+        kind or f"payment.{payment.status}",
+        _encode(view(payment)).decode(),
+        telemetry.trace_id.get(),
     )
 
 

@@ -102,7 +102,10 @@ class Provider:
     async def charge(self, payment: Payment) -> Charge:
         """Charge the payment, or find the earlier charge under its reference. Raises Rejected."""
         request = _ChargeRequest(
-            payment.provider_reference, payment.amount_minor or 0, payment.currency or "", payment.method or ""
+            payment.provider_reference,
+            payment.amount_minor or 0,
+            payment.currency or "",
+            payment.method or "",
         )
         return await self._call("/v1/charges", request, _charge)
 
@@ -130,7 +133,9 @@ class Provider:
             try:
                 return await ask()
             except CallFailed as failure:
-                log.warning("provider gave no definite answer", reference=reference, error=failure.reason)
+                log.warning(
+                    "provider gave no definite answer", reference=reference, error=failure.reason
+                )
                 if isinstance(failure, Withheld) or not self._client.may_retry():
                     return None
                 wanted = failure.retry_after_seconds

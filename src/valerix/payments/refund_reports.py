@@ -16,7 +16,13 @@ from valerix.chassis.calls.peers import Peer
 from valerix.chassis.chaos.points import Point
 from valerix.chassis.concurrency.halves import by_halves
 from valerix.chassis.postgres.database import Database
-from valerix.contracts.commands import NOTE_REFUNDS, NoteRefunds, RefundGiven, RefundNoted, RefundsNoted
+from valerix.contracts.commands import (
+    NOTE_REFUNDS,
+    NoteRefunds,
+    RefundGiven,
+    RefundNoted,
+    RefundsNoted,
+)
 from valerix.payments.repository.refunds import RefundsRepository
 
 log = structlog.get_logger()
@@ -30,7 +36,9 @@ class RefundReports:
     `lease`: the time until a refund that was reported but not noted is reported again.
     """
 
-    def __init__(self, database: Database, repository: RefundsRepository, orders: Peer, lease: timedelta) -> None:
+    def __init__(
+        self, database: Database, repository: RefundsRepository, orders: Peer, lease: timedelta
+    ) -> None:
         self._database = database
         self._repository = repository
         self._orders = orders
@@ -42,18 +50,26 @@ class RefundReports:
         While orders does not answer, they are due again after a lease.
         """
         telemetry.trace_id.set(telemetry.new_trace_id())
-        due = await self._database.repeat(lambda tx: self._repository.claim_unreported_refunds(tx, limit, self._lease))
+        due = await self._database.repeat(
+            lambda tx: self._repository.claim_unreported_refunds(tx, limit, self._lease)
+        )
         try:
             parts = await by_halves(due, self._report, (Unacceptable,))
         except CallFailed as failure:
             log.warning("refunds were not reported to orders", count=len(due), error=failure.reason)
             return len(due)
         await REPORTED.passed()
-        noted = [one for _, outcome in parts if not isinstance(outcome, Exception) for one in outcome]
+        noted = [
+            one for _, outcome in parts if not isinstance(outcome, Exception) for one in outcome
+        ]
         if settled := [one.refund_id for one in noted if one.settled]:
             await self._database.repeat(lambda tx: self._repository.mark_reported(tx, settled))
         return len(due)
 
     async def _report(self, given: Sequence[RefundGiven]) -> list[RefundNoted]:
         deadline = Deadline.after(self._lease.total_seconds())
-        return (await self._orders.post(NOTE_REFUNDS, NoteRefunds(list(given)), _noted, deadline=deadline)).outcomes
+        return (
+            await self._orders.post(
+                NOTE_REFUNDS, NoteRefunds(list(given)), _noted, deadline=deadline
+            )
+        ).outcomes

@@ -25,7 +25,9 @@ from valerix.payments.repository.payments import PaymentsRepository
 from valerix.payments.repository.refunds import RefundsRepository
 
 log = structlog.get_logger()
-SET_ASIDE, ASKED, ENDED = (Point(f"payments.refund.{name}") for name in ("set_aside", "asked", "ended"))
+SET_ASIDE, ASKED, ENDED = (
+    Point(f"payments.refund.{name}") for name in ("set_aside", "asked", "ended")
+)
 MAX_UNDER_WAY = 1024
 
 
@@ -113,7 +115,9 @@ class Refunds:
     async def resolve_due(self, limit: int) -> int:
         """Take over refunds that are due; return their number."""
         limit = min(limit, self.under_way.free_places())
-        due = await self._database.repeat(lambda tx: self._repository.claim_due_refunds(tx, limit, self._lease))
+        due = await self._database.repeat(
+            lambda tx: self._repository.claim_due_refunds(tx, limit, self._lease)
+        )
         for refund in due:
             self._drive(refund)
         return len(due)
@@ -121,7 +125,13 @@ class Refunds:
     async def _set_aside(self, request: RefundRequest) -> tuple[Refund, bool]:
         refund_id = self._make_id()
         key = request.key or refund_id.encode()
-        act = act_of(request.actor, PAYMENT_REFUNDED, request.payment_id, refundId=refund_id, reason=request.reason)
+        act = act_of(
+            request.actor,
+            PAYMENT_REFUNDED,
+            request.payment_id,
+            refundId=refund_id,
+            reason=request.reason,
+        )
 
         async def work(connection: Transaction) -> tuple[Refund, bool]:
             async with connection.transaction():
@@ -134,10 +144,15 @@ class Refunds:
                 if request.part_only and not promised.refundable_minor:
                     raise domain.CancelInstead
                 refund = domain.new_refund(refund_id, payment.id, amount, request.reason)
-                await self._repository.insert_refund(connection, refund, key, request.fingerprint, self._lease)
+                await self._repository.insert_refund(
+                    connection, refund, key, request.fingerprint, self._lease
+                )
                 await self._repository.update_payment(connection, promised)
                 await record(
-                    connection, detailed(act, orderId=payment.order_id, amountMinor=amount, currency=payment.currency)
+                    connection,
+                    detailed(
+                        act, orderId=payment.order_id, amountMinor=amount, currency=payment.currency
+                    ),
                 )
                 return refund, False
 
@@ -182,7 +197,12 @@ class Refunds:
         return ended
 
     async def _emit(
-        self, connection: Transaction, payment: Payment, amount_minor: int, failure: str | None, now: datetime
+        self,
+        connection: Transaction,
+        payment: Payment,
+        amount_minor: int,
+        failure: str | None,
+        now: datetime,
     ) -> None:
         if failure is None:
             changed, kind = payment.given_back(amount_minor, now), "payment.refunded"

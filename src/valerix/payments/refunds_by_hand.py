@@ -22,13 +22,17 @@ CHECKED = Point("payments.refund.checked")
 class RefundsByHand:
     """The use case of staff that refund payments."""
 
-    def __init__(self, database: Database, repository: PaymentsRepository, refunds: Refunds, orders: Peer) -> None:
+    def __init__(
+        self, database: Database, repository: PaymentsRepository, refunds: Refunds, orders: Peer
+    ) -> None:
         self._database = database
         self._repository = repository
         self._refunds = refunds
         self._orders = orders
 
-    async def refund(self, request: RefundRequest, wait_seconds: float, deadline: Deadline) -> tuple[Refund, bool]:
+    async def refund(
+        self, request: RefundRequest, wait_seconds: float, deadline: Deadline
+    ) -> tuple[Refund, bool]:
         """Refund a payment: see Refunds.refund.
 
         A repeated request is answered without a query of its order. Raises OrderNotRefundable and
@@ -37,7 +41,9 @@ class RefundsByHand:
         if not await self._refunds.is_known(request):
             if request.refusal is not None:
                 raise request.refusal
-            request = request._replace(part_only=await self._part_only(request.payment_id, deadline))
+            request = request._replace(
+                part_only=await self._part_only(request.payment_id, deadline)
+            )
             await CHECKED.passed()
         return await self._refunds.refund(request, wait_seconds)
 

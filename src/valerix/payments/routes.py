@@ -29,7 +29,12 @@ from valerix.contracts.states import PaymentStatus, RefundStatus
 from valerix.payments import domain
 from valerix.payments.captures import CaptureRequest, Captures
 from valerix.payments.domain import PaymentEvent, PaymentFilter, Refund
-from valerix.payments.owed import ChargeNotOwed, OrderNotPayable, OrderNotRefundable, RequestedCharge
+from valerix.payments.owed import (
+    ChargeNotOwed,
+    OrderNotPayable,
+    OrderNotRefundable,
+    RequestedCharge,
+)
 from valerix.payments.refunds import RefundRequest
 from valerix.payments.refunds_by_hand import RefundsByHand
 from valerix.payments.schemas import (
@@ -111,14 +116,18 @@ async def capture_payment(
     amount = data.amount
     parsed = idempotency.parse_key(key)
     request = CaptureRequest(
-        RequestedCharge(data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method),
+        RequestedCharge(
+            data.order_id, data.customer_id, amount.amount_minor, amount.currency, data.method
+        ),
         idempotency.lookup_key(principal.subject, "POST", PATH, parsed) if parsed else None,
         idempotency.fingerprint(data),
         actor,
     )
     payment, fresh, replayed = await captures.capture(request, deadline)
     status = 202 if payment.status is PaymentStatus.PROCESSING else 201 if fresh else 200
-    headers = {"Location": f"{PATH}/{payment.id}"} | ({idempotency.REPLAYED: "true"} if replayed else {})
+    headers = {"Location": f"{PATH}/{payment.id}"} | (
+        {idempotency.REPLAYED: "true"} if replayed else {}
+    )
     return Response(view(payment), status_code=status, headers=headers)
 
 
@@ -128,12 +137,19 @@ async def list_payments(
     deadline: Deadline,
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
-    status: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*PaymentStatus]})] = None,
+    status: Annotated[
+        str | None, Parameter(max_length=50, schema_extra={"enum": [*PaymentStatus]})
+    ] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     order_id: Annotated[str | None, Parameter(query="orderId", max_length=50)] = None,
-    method: Annotated[str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})] = None,
+    method: Annotated[
+        str | None, Parameter(max_length=50, schema_extra={"enum": [*METHODS]})
+    ] = None,
     q: Annotated[
-        str | None, Parameter(max_length=100, description="Beginning or last 4 to 12 digits of an id; or a customer.")
+        str | None,
+        Parameter(
+            max_length=100, description="Beginning or last 4 to 12 digits of an id; or a customer."
+        ),
     ] = None,
     created_from: pagination.Since = None,
     created_to: pagination.Until = None,
@@ -157,12 +173,23 @@ async def list_payments(
     return pagination.Page([view(payment) for payment in found.items], found.next_cursor)
 
 
-@get(PATH + "/{payment_id:str}", access=ANYONE, tags=["payments"], operation_id="getPayment", refuses=UNKNOWN)
-async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_id: Id) -> PaymentDetail:
+@get(
+    PATH + "/{payment_id:str}",
+    access=ANYONE,
+    tags=["payments"],
+    operation_id="getPayment",
+    refuses=UNKNOWN,
+)
+async def get_payment(
+    payments: PaymentsUseCases, principal: Principal, payment_id: Id
+) -> PaymentDetail:
     """Get one payment with its first refunds and the beginning of its history. Customers see their
     own payments only.
     """
-    return _detail(await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
+    return _detail(
+        await payments.get(_id(payment_id), _owner(principal), pagination.DEFAULT_LIMIT + 1),
+        principal,
+    )
 
 
 @get(
@@ -172,9 +199,14 @@ async def get_payment(payments: PaymentsUseCases, principal: Principal, payment_
     operation_id="getPaymentOfOrder",
     refuses=UNKNOWN,
 )
-async def get_payment_of_order(payments: PaymentsUseCases, principal: Principal, order_id: Id) -> PaymentDetail:
+async def get_payment_of_order(
+    payments: PaymentsUseCases, principal: Principal, order_id: Id
+) -> PaymentDetail:
     """Get the payment of an order. Customers see their own payments only."""
-    return _detail(await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1), principal)
+    return _detail(
+        await payments.get_of_order(order_id, _owner(principal), pagination.DEFAULT_LIMIT + 1),
+        principal,
+    )
 
 
 @get(
@@ -195,7 +227,9 @@ async def list_refunds(
     only.
     """
     after = None if cursor is None else _cursor_id(cursor)
-    rows, acts = await payments.list_refunds(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    rows, acts = await payments.list_refunds(
+        _id(payment_id), _owner(principal), after=after, limit=limit + 1
+    )
     return _refund_page(rows, acts, principal, limit)
 
 
@@ -215,7 +249,9 @@ async def list_payment_events(
 ) -> pagination.Page[PaymentEventView]:
     """List the history of a payment, oldest first. Customers see their own payments only."""
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
-    rows, acts = await payments.list_events(_id(payment_id), _owner(principal), after=after, limit=limit + 1)
+    rows, acts = await payments.list_events(
+        _id(payment_id), _owner(principal), after=after, limit=limit + 1
+    )
     return _event_page(rows, acts, principal, limit)
 
 
@@ -254,7 +290,9 @@ async def refund_payment(
         _id(payment_id),
         data.amount_minor,
         data.reason,
-        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed) if parsed else None,
+        idempotency.lookup_key(principal.subject, "POST", f"{PATH}/{payment_id}/refund", parsed)
+        if parsed
+        else None,
         idempotency.fingerprint(data),
         actor=actor,
         refusal=refusal,
@@ -262,7 +300,9 @@ async def refund_payment(
     wait_seconds = min(payments.wait_seconds, deadline.remaining())
     refund, replayed = await by_hand.refund(request, wait_seconds, deadline)
     status = 202 if refund.status is RefundStatus.PENDING else 200 if replayed else 201
-    headers = {"Location": f"{PATH}/{payment_id}"} | ({idempotency.REPLAYED: "true"} if replayed else {})
+    headers = {"Location": f"{PATH}/{payment_id}"} | (
+        {idempotency.REPLAYED: "true"} if replayed else {}
+    )
     return Response(refund_view(refund), status_code=status, headers=headers)
 
 
@@ -289,7 +329,9 @@ def _id(text: str) -> str:
 
 
 def _cursor_id(cursor: str) -> str:
-    (payment_id,) = pagination.decode_cursor(cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]])
+    (payment_id,) = pagination.decode_cursor(
+        cursor, tuple[Annotated[str, msgspec.Meta(pattern=text.UUID)]]
+    )
     return payment_id
 
 
@@ -309,11 +351,15 @@ def _refund_page(
     rows: list[Refund], acts: Sequence[RecordedAct], viewer: Principal, limit: int
 ) -> pagination.Page[ListedRefund]:
     found = pagination.page(rows, limit, lambda refund: pagination.encode_cursor(refund.id))
-    return pagination.Page(refund_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor)
+    return pagination.Page(
+        refund_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor
+    )
 
 
 def _event_page(
     rows: list[PaymentEvent], acts: Sequence[RecordedAct], viewer: Principal, limit: int
 ) -> pagination.Page[PaymentEventView]:
     found = pagination.page(rows, limit, lambda event: pagination.encode_cursor(event.version))
-    return pagination.Page(event_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor)
+    return pagination.Page(
+        event_views(found.items, acts, to_staff=viewer.role != CUSTOMER), found.next_cursor
+    )

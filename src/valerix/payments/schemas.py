@@ -149,11 +149,16 @@ def refund_view(refund: Refund) -> RefundView:
     )
 
 
-def refund_views(refunds: Sequence[Refund], acts: Sequence[RecordedAct], *, to_staff: bool) -> list[ListedRefund]:
+def refund_views(
+    refunds: Sequence[Refund], acts: Sequence[RecordedAct], *, to_staff: bool
+) -> list[ListedRefund]:
     """The representations of refunds of one payment. Customers do not see the actors."""
     by_refund = {act.what.get("refundId"): act for act in acts}
     return [
-        ListedRefund(**msgspec.structs.asdict(refund_view(refund)), by=_by(by_refund.get(refund.id), to_staff=to_staff))
+        ListedRefund(
+            **msgspec.structs.asdict(refund_view(refund)),
+            by=_by(by_refund.get(refund.id), to_staff=to_staff),
+        )
         for refund in refunds
     ]
 
@@ -162,7 +167,10 @@ def event_views(
     history: Sequence[PaymentEvent], acts: Sequence[RecordedAct], *, to_staff: bool
 ) -> list[PaymentEventView]:
     """The representations of history entries of one payment. Customers do not see the actors."""
-    return [PaymentEventView(**event._asdict(), by=_by(_cause(event, acts), to_staff=to_staff)) for event in history]
+    return [
+        PaymentEventView(**event._asdict(), by=_by(_cause(event, acts), to_staff=to_staff))
+        for event in history
+    ]
 
 
 def _by(act: RecordedAct | None, *, to_staff: bool) -> By | None:
@@ -179,7 +187,11 @@ def _cause(event: PaymentEvent, acts: Sequence[RecordedAct]) -> RecordedAct | No
 
 
 def _money(amount_minor: int | None, payment: Payment) -> Money | None:
-    return None if amount_minor is None or payment.currency is None else Money(amount_minor, payment.currency)
+    return (
+        None
+        if amount_minor is None or payment.currency is None
+        else Money(amount_minor, payment.currency)
+    )
 
 
 PROBLEMS: Final[Problems] = {

@@ -17,7 +17,9 @@ ORDERS_WAIT_SECONDS: Final = 2.0
 class Searching:
     """The use case of listing payments."""
 
-    def __init__(self, database: Database, repository: PaymentSearchRepository, orders: Peer) -> None:
+    def __init__(
+        self, database: Database, repository: PaymentSearchRepository, orders: Peer
+    ) -> None:
         self._database = database
         self._repository = repository
         self._orders = orders
@@ -28,7 +30,9 @@ class Searching:
         While orders does not answer, orders are not found by the end of their id.
         """
         if wanted.search is not None and find_ids(wanted.search).end is not None:
-            order_ids = await find_orders(self._orders, wanted.search, deadline.within(ORDERS_WAIT_SECONDS))
+            order_ids = await find_orders(
+                self._orders, wanted.search, deadline.within(ORDERS_WAIT_SECONDS)
+            )
             wanted = replace(wanted, order_ids=order_ids)
         async with self._database.connection() as tx:
             return await self._repository.list_payments(tx, wanted)

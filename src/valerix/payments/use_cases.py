@@ -38,7 +38,11 @@ from valerix.payments.repository.search import PaymentSearchRepository
 
 ANSWER_SHARE: Final = 0.4
 """Share of the answer margin that the answer needs on its way to the calling service."""
-OPENED, FORBIDDEN, CANCELLED = Point("payments.opened"), Point("payments.forbidden"), Point("payments.cancelled")
+OPENED, FORBIDDEN, CANCELLED = (
+    Point("payments.opened"),
+    Point("payments.forbidden"),
+    Point("payments.cancelled"),
+)
 
 
 class OpenedPayment(NamedTuple):
@@ -93,16 +97,24 @@ class PaymentsUseCases:
         self._make_id = make_id
         self._voiding: SingleFlight[Payment] = SingleFlight(MAX_UNDER_WAY)
         self.openings: Batcher[Opening, list[OpenedPayment]] = Batcher(
-            self._open, name="capture", max_concurrent_batches=2, max_batch=16, impossible=IMPOSSIBLE
+            self._open,
+            name="capture",
+            max_concurrent_batches=2,
+            max_batch=16,
+            impossible=IMPOSSIBLE,
         )
 
     async def close(self) -> None:
         """Stop the background work. The rows record what has to be resumed."""
-        await asyncio.gather(self._voiding.close(), self.refunds.under_way.close(), self._processor.under_way.close())
+        await asyncio.gather(
+            self._voiding.close(), self.refunds.under_way.close(), self._processor.under_way.close()
+        )
 
     # --- capture
 
-    async def capture(self, request: CapturePayments, deadline: Deadline, act: Act | None = None) -> PaymentOutcomes:
+    async def capture(
+        self, request: CapturePayments, deadline: Deadline, act: Act | None = None
+    ) -> PaymentOutcomes:
         """Charge each order only once, ever.
 
         Payments not decided within `wait_ms` are answered `processing`. The answer has a reason
@@ -136,7 +148,11 @@ class PaymentsUseCases:
 
         Finds the existing payments of the other orders.
         """
-        wanted = [domain.new_payment(self._make_id(), command) for each in openings for command in each.commands]
+        wanted = [
+            domain.new_payment(self._make_id(), command)
+            for each in openings
+            for command in each.commands
+        ]
         by_hand = [each.act for each in openings for _ in each.commands]
         acts = [_act_on(payment, act) for payment, act in zip(wanted, by_hand, strict=True)]
 
@@ -173,16 +189,23 @@ class PaymentsUseCases:
             if k.payment.status is PaymentStatus.PROCESSING or k.payment.status.holds_money
         }
         await wait_for(voided.values(), min(self._timeouts.step_wait_seconds, self._left(deadline)))
-        return PaymentOutcomes([_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known])
+        return PaymentOutcomes(
+            [_void_outcome(_now(k, voided), k.fresh or k.payment.id in voided) for k in known]
+        )
 
     async def _forbid(self, commands: Sequence[VoidPayment]) -> list[OpenedPayment]:
         """Insert tombstones for orders without a payment.
 
         A late capture finds the tombstone and is refused forever.
         """
-        wanted = [domain.tombstone(self._make_id(), command.order_id, command.reason) for command in commands]
+        wanted = [
+            domain.tombstone(self._make_id(), command.order_id, command.reason)
+            for command in commands
+        ]
         events = [event(payment) for payment in wanted]
-        made = await self._database.repeat(lambda tx: self._repository.insert_tombstones(tx, events))
+        made = await self._database.repeat(
+            lambda tx: self._repository.insert_tombstones(tx, events)
+        )
         await FORBIDDEN.passed()
         return await self._known(wanted, made)
 
@@ -201,7 +224,9 @@ class PaymentsUseCases:
         now on.
         """
         reference = payment.provider_reference
-        charge = await self._provider.until_definite(lambda: self._provider.cancel(reference), reference)
+        charge = await self._provider.until_definite(
+            lambda: self._provider.cancel(reference), reference
+        )
         await CANCELLED.passed()
         return payment if charge is None else await self._processor.settle(payment, charge, reason)
 
@@ -214,7 +239,9 @@ class PaymentsUseCases:
         """Take over payments and refunds without an outcome in time; return their number."""
         telemetry.trace_id.set(telemetry.new_trace_id())
         count = min(limit, self._processor.under_way.free_places())
-        due = await self._database.repeat(lambda tx: self._repository.claim_due_payments(tx, count, self._lease))
+        due = await self._database.repeat(
+            lambda tx: self._repository.claim_due_payments(tx, count, self._lease)
+        )
         for payment in due:
             self._processor.drive(payment, fresh=False)
         return len(due) + await self.refunds.resolve_due(limit)
@@ -262,7 +289,9 @@ class PaymentsUseCases:
             raise domain.PaymentNotFound
         return payment
 
-    async def get_of_order(self, order_id: str, owner_id: str | None, limit: int = MAX_LIMIT) -> Detail:
+    async def get_of_order(
+        self, order_id: str, owner_id: str | None, limit: int = MAX_LIMIT
+    ) -> Detail:
         """Get the payment of an order. See `get`."""
         async with self._database.connection() as tx:
             found = await self._repository.list_by_orders(tx, [order_id])
@@ -288,7 +317,9 @@ def _now(known: OpenedPayment, tasks: "dict[str, asyncio.Task[Payment]]") -> Pay
     return known.payment if task is None else result_or(task, known.payment)
 
 
-def _capture_outcome(command: CapturePayment, payment: Payment, fresh: bool, given_up: bool) -> PaymentOutcome:
+def _capture_outcome(
+    command: CapturePayment, payment: Payment, fresh: bool, given_up: bool
+) -> PaymentOutcome:
     status, reason = payment.status, payment.reason
     if status is PaymentStatus.PROCESSING and given_up:
         reason = domain.PROVIDER_SILENT
@@ -303,4 +334,6 @@ def _void_outcome(payment: Payment, changed: bool) -> PaymentOutcome:
     """The outcome of a void: `processing` while money may still be held."""
     status = PaymentStatus.PROCESSING if payment.status.holds_money else payment.status
     empty = payment.is_tombstone or payment.status is PaymentStatus.DECLINED
-    return PaymentOutcome(payment.order_id, payment.id, status, payment.reason, idempotent=not changed, empty=empty)
+    return PaymentOutcome(
+        payment.order_id, payment.id, status, payment.reason, idempotent=not changed, empty=empty
+    )

@@ -41,7 +41,10 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     ledger = resources.enter_context(Ledger.open(settings.ledger_file, book.replay))
     writer = resources.enter_context(ThreadPoolExecutor(1, "ledger"))
     provider = SimulatedProvider(
-        book, ledger, ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds), writer
+        book,
+        ledger,
+        ProviderBehaviour(settings.slow_answer_seconds, settings.stall_seconds),
+        writer,
     )
     return ServiceParts(
         routes=[ledger_route(provider, settings.psp_secret)],

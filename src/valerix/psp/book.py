@@ -65,7 +65,9 @@ class Book:
                 if entry.status is ChargeStatus.CAPTURED:
                     self._totals[entry.currency][0] -= entry.amount_minor
 
-    def charge(self, request: ChargeRequest, decline_reason: str | None) -> tuple[LedgerCharge, bool]:
+    def charge(
+        self, request: ChargeRequest, decline_reason: str | None
+    ) -> tuple[LedgerCharge, bool]:
         """Return the charge of this reference, and whether this call made it. Raises
         ReferenceReused.
         """
@@ -73,7 +75,11 @@ class Book:
         if known is None:
             return self._add_charge(request, decline_reason), True
         sent = (request.amount_minor, request.currency, request.method)
-        if known.status is not ChargeStatus.CANCELLED and sent != (known.amount_minor, known.currency, known.method):
+        if known.status is not ChargeStatus.CANCELLED and sent != (
+            known.amount_minor,
+            known.currency,
+            known.method,
+        ):
             raise domain.ReferenceReused
         return known, False
 
@@ -128,7 +134,14 @@ class Book:
     def _add_charge(self, request: ChargeRequest, reason: str | None) -> LedgerCharge:
         status = ChargeStatus.CAPTURED if reason is None else ChargeStatus.DECLINED
         self._add(
-            LedgerCharge(request.reference, status, request.amount_minor, request.currency, request.method, reason)
+            LedgerCharge(
+                request.reference,
+                status,
+                request.amount_minor,
+                request.currency,
+                request.method,
+                reason,
+            )
         )
         return self._charges[request.reference]
 
@@ -147,11 +160,15 @@ class Book:
         self._counts[entry.status] += 1
         if entry.status is ChargeStatus.CAPTURED:
             self._totals[entry.currency][0] += entry.amount_minor
-            entry = msgspec.structs.replace(entry, captures=1 if before is None else before.captures + 1)
+            entry = msgspec.structs.replace(
+                entry, captures=1 if before is None else before.captures + 1
+            )
         self._charges[entry.reference] = entry
 
     def _refunded(self, reference: str, amount_minor: int) -> None:
-        charge = self._charges[reference]  # LookupError: only a damaged ledger refunds a missing charge
+        charge = self._charges[
+            reference
+        ]  # LookupError: only a damaged ledger refunds a missing charge
         refunded_minor = charge.refunded_minor + amount_minor
         self._charges[reference] = msgspec.structs.replace(charge, refunded_minor=refunded_minor)
         self._totals[charge.currency][1] += amount_minor

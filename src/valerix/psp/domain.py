@@ -43,7 +43,9 @@ class ProviderFault(DomainError):
     code = "provider_fault"
 
     def __init__(self) -> None:
-        super().__init__("The provider failed before the charge was made; try again with the same reference")
+        super().__init__(
+            "The provider failed before the charge was made; try again with the same reference"
+        )
 
 
 class AnswerLost(DomainError):
@@ -52,7 +54,9 @@ class AnswerLost(DomainError):
     code = "provider_fault"
 
     def __init__(self) -> None:
-        super().__init__("The provider failed; the outcome of the request can be looked up by its reference")
+        super().__init__(
+            "The provider failed; the outcome of the request can be looked up by its reference"
+        )
 
 
 class MerchantRateLimited(DomainError):

@@ -72,7 +72,10 @@ class Ledger:
         Raises OSError; then none of the entries counts.
         """
         now = datetime.now(UTC)
-        lines = [_encode(_line(number, now, entry)) for number, entry in enumerate(entries, self.lines + 1)]
+        lines = [
+            _encode(_line(number, now, entry))
+            for number, entry in enumerate(entries, self.lines + 1)
+        ]
         block = b"\n".join(lines) + b"\n"
         self._write(block)
         self._size += len(block)
@@ -142,7 +145,9 @@ def _replay(raw: bytes, number: int, file: Path, replay: Callable[[LedgerLine], 
             raise ValueError(f"its number is {line.seq}")  # noqa: TRY301 - reported like every other fault
         replay(line)
     except (ValueError, LookupError) as error:
-        raise LedgerCorrupt(f"{file}: line {number} is damaged ({error}); restore the file from a backup") from None
+        raise LedgerCorrupt(
+            f"{file}: line {number} is damaged ({error}); restore the file from a backup"
+        ) from None
 
 
 def _sync_folder(folder: Path) -> None:

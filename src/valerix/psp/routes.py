@@ -21,7 +21,13 @@ from valerix.chassis.base import validation
 from valerix.chassis.base.problems import Unauthenticated
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
 from valerix.contracts.roles import PUBLIC
-from valerix.psp.schemas import CancelRequest, ChargeRequest, FindRequest, LedgerPage, ProviderRefundRequest
+from valerix.psp.schemas import (
+    CancelRequest,
+    ChargeRequest,
+    FindRequest,
+    LedgerPage,
+    ProviderRefundRequest,
+)
 from valerix.psp.use_cases import SimulatedProvider
 
 R = TypeVar("R")

@@ -40,7 +40,9 @@ class FindRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     references: Annotated[list[Reference], msgspec.Meta(max_length=MAX_REFERENCES)]
 
 
-class ProviderRefundRequest(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class ProviderRefundRequest(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True
+):
     """A refund. `reference` is the refund's own, and is its idempotency key."""
 
     reference: Reference

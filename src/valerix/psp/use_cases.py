@@ -50,7 +50,9 @@ class SimulatedProvider:
     undo.
     """
 
-    def __init__(self, book: Book, ledger: Ledger, behaviour: ProviderBehaviour, writer: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, book: Book, ledger: Ledger, behaviour: ProviderBehaviour, writer: ThreadPoolExecutor
+    ) -> None:
         self._book = book
         self._ledger = ledger
         self._behaviour = behaviour

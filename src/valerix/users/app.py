@@ -24,7 +24,17 @@ from valerix.users.settings import Settings as Settings
 from valerix.users.tokens import AccessTokens
 from valerix.users.use_cases import Users
 
-TABLES = "users", "user_events", "outbox", "sessions", "refresh_tokens", "mail_tokens", "audit", "inbox", "dead_letters"
+TABLES = (
+    "users",
+    "user_events",
+    "outbox",
+    "sessions",
+    "refresh_tokens",
+    "mail_tokens",
+    "audit",
+    "inbox",
+    "dead_letters",
+)
 
 
 def create(settings: Settings) -> Service:
@@ -40,7 +50,9 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     pool = PasswordPool.open(settings.password_threads, settings.password_queue)
     passwords = await resources.enter_async_context(pool)
     revocations = Revocations(fetch := revoked_sessions(database))
-    limits = SignInLimits(await resources.enter_async_context(open_valkey(settings.valkey_url)), settings)
+    limits = SignInLimits(
+        await resources.enter_async_context(open_valkey(settings.valkey_url)), settings
+    )
     mail = AccountMails(database, passwords, revocations, limits, settings.mail_secret)
     users = Users(database, passwords, revocations, limits, mail)
     sessions = Sessions(database, passwords, tokens, revocations, settings.session_rules, limits)
@@ -49,8 +61,18 @@ async def compose(settings: Settings, resources: AsyncExitStack) -> ServiceParts
     return ServiceParts(
         routes=[*routes.ROUTES, *session_routes.ROUTES, *mail_routes.ROUTES, *letters],
         spared=("/api/v1/users/login", "/api/v1/users/refresh", RECORD_ACT),
-        raw=[*routes.command_routes(users, trail), session_routes.revocations_route(fetch), asyncapi_route(EVENTS)],
-        provides={"users": users, "sessions": sessions, "mails": mail, "trail": trail, "keys_file": settings.keys_file},
+        raw=[
+            *routes.command_routes(users, trail),
+            session_routes.revocations_route(fetch),
+            asyncapi_route(EVENTS),
+        ],
+        provides={
+            "users": users,
+            "sessions": sessions,
+            "mails": mail,
+            "trail": trail,
+            "keys_file": settings.keys_file,
+        },
         essentials={"database": tables_present(database, [*TABLES])},
         reported={"bus": relay.bus.check},
         jobs=[relay.run, inbox.run, inbox.prune, mail.run, *jobs.periodic(sessions, trail, mail)],

@@ -48,7 +48,9 @@ async def record(
         user_agent=origin.user_agent,
         details=details,
         trace_id=telemetry.trace_id.get(),
-        role=ADMIN if actor not in (None, subject) else None,  # no other role changes another user's account
+        role=ADMIN
+        if actor not in (None, subject)
+        else None,  # no other role changes another user's account
     )
     await audit.append(tx, entry)
     log.info("audit", action=action, actor=actor, subject=subject, session_id=session_id, **details)
@@ -58,7 +60,9 @@ async def record_act(tx: Transaction, act: Act | None) -> None:
     """Record an act of staff in this service: the audit is its table of acts."""
     if act is not None:
         actor = act.actor
-        entry = _entry_of(act.id, act.name, actor.id, actor.role, act.subject, act.what, actor.trace_id)
+        entry = _entry_of(
+            act.id, act.name, actor.id, actor.role, act.subject, act.what, actor.trace_id
+        )
         await audit.append(tx, replace(entry, address=actor.address))
         log.info("act", act=act.name, actor=actor.id, role=actor.role, subject=act.subject)
 
@@ -93,7 +97,9 @@ class AuditTrail:
 
     async def record(self, act: RecordAct, actor: Actor) -> None:
         """Record an act in a service without a table for acts. An existing entry stays as it is."""
-        entry = _entry_of(act.id, act.act, actor.id, actor.role, act.subject, act.what, actor.trace_id)
+        entry = _entry_of(
+            act.id, act.act, actor.id, actor.role, act.subject, act.what, actor.trace_id
+        )
         entry = replace(entry, address=act.address, service=act.service)
         await self._database.repeat(lambda tx: audit.append(tx, entry))
         log.info("act", act=act.act, actor=actor.id, role=actor.role, subject=act.subject)

@@ -23,7 +23,15 @@ REFRESH_PATH: Final = "/api/v1/users"
 def held(grant: Grant, secure: bool) -> list[Cookie]:
     """The cookies of a session. `secure`: the browser came over TLS, and sends them only so."""
     lasting = round((grant.session.expires_at - grant.session.last_used_at).total_seconds())
-    device = [_cookie(DEVICE, SEPARATOR.join(grant.devices), MAX_AGE.days * 86_400, path=REFRESH_PATH, secure=secure)]
+    device = [
+        _cookie(
+            DEVICE,
+            SEPARATOR.join(grant.devices),
+            MAX_AGE.days * 86_400,
+            path=REFRESH_PATH,
+            secure=secure,
+        )
+    ]
     return [
         *(device if grant.devices else ()),
         _cookie(ACCESS_COOKIE, grant.access_token, TTL_SECONDS, secure=secure),
@@ -41,6 +49,12 @@ def removed() -> list[Cookie]:
 
 
 def _cookie(
-    name: str, value: str, max_age: int, *, path: str = "/", httponly: bool = True, secure: bool = False
+    name: str,
+    value: str,
+    max_age: int,
+    *,
+    path: str = "/",
+    httponly: bool = True,
+    secure: bool = False,
 ) -> Cookie:
     return Cookie(name, path, value, max_age, secure=secure, httponly=httponly, samesite="strict")

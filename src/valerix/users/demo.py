@@ -46,7 +46,10 @@ async def seed(database_url: str, *, demo_password: str, admin_password: str, de
     """
     accounts = [DEMO_ADMINISTRATOR, DEMO_OPERATOR, *CUSTOMERS] if demo else [ADMINISTRATOR]
     numbers = {account: domain.customer_number(place) for place, account in enumerate(CUSTOMERS, 1)}
-    async with Database.open(database_url, size=1, code=code_of("users")) as database, database.transaction() as tx:
+    async with (
+        Database.open(database_url, size=1, code=code_of("users")) as database,
+        database.transaction() as tx,
+    ):
         taken = await stored.list_taken_emails(tx, [account.email for account in accounts])
         missing = [account for account in accounts if account.email not in taken]
         if not missing:

@@ -34,7 +34,10 @@ STATUS_CHANGED: Final = "status_changed"
 CONFIRM_EMAIL: Final = "confirm_email"
 RESET_PASSWORD: Final = "reset_password"  # noqa: S105 - as above
 """The purposes of the tokens in mails."""
-REQUESTED: Final = {CONFIRM_EMAIL: ACCOUNT_CONFIRMATION_REQUESTED, RESET_PASSWORD: ACCOUNT_RESET_REQUESTED}
+REQUESTED: Final = {
+    CONFIRM_EMAIL: ACCOUNT_CONFIRMATION_REQUESTED,
+    RESET_PASSWORD: ACCOUNT_RESET_REQUESTED,
+}
 """The event that requests the mail of each purpose."""
 
 
@@ -99,7 +102,9 @@ class OwnAccount(DomainError):
     code = "own_account"
 
     def __init__(self) -> None:
-        super().__init__("Ask another administrator: a change of your own account might be impossible to undo")
+        super().__init__(
+            "Ask another administrator: a change of your own account might be impossible to undo"
+        )
 
 
 class LastAdministrator(DomainError):
@@ -124,14 +129,18 @@ class MailTokenRefused(DomainError):
     code = "mail_token_refused"
 
     def __init__(self) -> None:
-        super().__init__("The link was used before, or is older than 30 minutes; request another mail")
+        super().__init__(
+            "The link was used before, or is older than 30 minutes; request another mail"
+        )
 
 
 class PasswordNeeded(DomainError):
     code = "password_needed"
 
     def __init__(self) -> None:
-        super().__init__("A new e-mail address needs your current password; send it as currentPassword")
+        super().__init__(
+            "A new e-mail address needs your current password; send it as currentPassword"
+        )
 
 
 @dataclass(frozen=True, slots=True)

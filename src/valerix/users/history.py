@@ -16,4 +16,6 @@ async def append(
 ) -> None:
     """Append the current state of the user, at its version. `show` makes the data of the event."""
     data = msgspec.json.encode(show(user)).decode()
-    await accounts.append_event(tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get())
+    await accounts.append_event(
+        tx, user.id, user.version, kind, data, actor, telemetry.trace_id.get()
+    )

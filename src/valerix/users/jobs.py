@@ -12,7 +12,9 @@ MEASURE_SECONDS = 5.0
 PRUNE_SECONDS = 3600.0
 
 
-def periodic(sessions: Sessions, trail: AuditTrail, mails: AccountMails) -> list[Callable[[], Awaitable[None]]]:
+def periodic(
+    sessions: Sessions, trail: AuditTrail, mails: AccountMails
+) -> list[Callable[[], Awaitable[None]]]:
     return [partial(measure, sessions), partial(prune, sessions, trail, mails)]
 
 

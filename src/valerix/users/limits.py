@@ -35,18 +35,28 @@ class SignInLimits:
 
     def __init__(self, valkey: Redis | None, settings: Settings) -> None:
         self._here = SharedBuckets(valkey, "sign-in", settings.guesses_here, TEN_MINUTES)
-        self._address = SharedBuckets(valkey, "sign-in-address", settings.guesses_per_address, TEN_MINUTES)
-        self._device = SharedBuckets(valkey, "sign-in-device", settings.guesses_per_device, TEN_MINUTES)
+        self._address = SharedBuckets(
+            valkey, "sign-in-address", settings.guesses_per_address, TEN_MINUTES
+        )
+        self._device = SharedBuckets(
+            valkey, "sign-in-device", settings.guesses_per_device, TEN_MINUTES
+        )
         at_once = min(settings.guesses_per_account, AT_ONCE)
         window = HOUR / settings.guesses_per_account * at_once if at_once else HOUR
-        self._account = SharedTurns(valkey, "sign-in-account", at_once, window, LONGEST_WAIT_SECONDS)
-        self._registrations = SharedBuckets(valkey, "registration", settings.registrations_per_address, HOUR)
+        self._account = SharedTurns(
+            valkey, "sign-in-account", at_once, window, LONGEST_WAIT_SECONDS
+        )
+        self._registrations = SharedBuckets(
+            valkey, "registration", settings.registrations_per_address, HOUR
+        )
         self._mails = SharedBuckets(valkey, "mails", settings.mails_per_account, HOUR)
         self._mails_from = SharedBuckets(valkey, "mails-address", settings.mails_per_address, HOUR)
         self._conflicts = SharedBuckets(valkey, "email-taken", settings.conflicts_per_address, HOUR)
 
     @asynccontextmanager
-    async def guess(self, account: str, network: Network, device: str | None = None) -> AsyncIterator[None]:
+    async def guess(
+        self, account: str, network: Network, device: str | None = None
+    ) -> AsyncIterator[None]:
         """Wrap the check of a password. A guess counts unless the password is right (the block
         ends) or was not checked.
 
@@ -73,7 +83,9 @@ class SignInLimits:
 
     async def register(self, network: Network) -> None:
         """Count a registration. Raises RateLimited."""
-        await self._registrations.admit(_hidden(network), "More registrations than one address may send")
+        await self._registrations.admit(
+            _hidden(network), "More registrations than one address may send"
+        )
 
     async def mail_account(self, user_id: str) -> None:
         """Count a mail to an account. Raises RateLimited."""
@@ -91,7 +103,9 @@ class SignInLimits:
         Raises RateLimited before the answer shows whether the address is taken.
         """
         key, conflict = _hidden(network), False
-        await self._conflicts.admit(key, "More e-mail addresses in use than one network address may try")
+        await self._conflicts.admit(
+            key, "More e-mail addresses in use than one network address may try"
+        )
         try:
             yield
         except EmailTaken:
@@ -102,7 +116,9 @@ class SignInLimits:
                 await self._conflicts.give_back(key)
 
 
-async def _take(taken: list[Callable[[], Awaitable[None]]], buckets: SharedBuckets, key: str) -> bool:
+async def _take(
+    taken: list[Callable[[], Awaitable[None]]], buckets: SharedBuckets, key: str
+) -> bool:
     """Take one guess from the bucket. True when the bucket was full."""
     was_full = await buckets.admit(_hidden(key), GUESSES)
     taken.append(partial(buckets.give_back, _hidden(key)))

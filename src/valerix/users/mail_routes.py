@@ -10,7 +10,12 @@ from valerix.contracts.mails import LIFE_SECONDS
 from valerix.contracts.roles import ANYONE, PUBLIC
 from valerix.users import domain
 from valerix.users.mails import AccountMails
-from valerix.users.schemas import ConfirmEmailBody, ForgottenPasswordBody, MailRequested, ResetPasswordBody
+from valerix.users.schemas import (
+    ConfirmEmailBody,
+    ForgottenPasswordBody,
+    MailRequested,
+    ResetPasswordBody,
+)
 
 USERS = "/api/v1/users"
 EXAMPLE: Final = "an-example-of-the-token-in-a-link-of-a-mail"
@@ -25,7 +30,9 @@ EXAMPLE: Final = "an-example-of-the-token-in-a-link-of-a-mail"
     example={"email": "ada@example.com"},
     status_code=202,
 )
-async def forgot_password(mails: AccountMails, data: ForgottenPasswordBody, origin: Origin) -> MailRequested:
+async def forgot_password(
+    mails: AccountMails, data: ForgottenPasswordBody, origin: Origin
+) -> MailRequested:
     """Send a mail with a link that sets a new password. The answer is the same for an address
     without an account.
     """
@@ -56,7 +63,9 @@ async def reset_password(mails: AccountMails, data: ResetPasswordBody, origin: O
     operation_id="requestEmailConfirmation",
     status_code=202,
 )
-async def request_email_confirmation(mails: AccountMails, principal: Principal, origin: Origin) -> MailRequested:
+async def request_email_confirmation(
+    mails: AccountMails, principal: Principal, origin: Origin
+) -> MailRequested:
     """Send another mail with a link that confirms the caller's own address."""
     await mails.request_confirmation(principal.subject, origin)
     return MailRequested(round(LIFE_SECONDS))

@@ -47,7 +47,12 @@ class AccountMails:
     """
 
     def __init__(
-        self, database: Database, passwords: PasswordPool, revocations: Revocations, limits: SignInLimits, secret: str
+        self,
+        database: Database,
+        passwords: PasswordPool,
+        revocations: Revocations,
+        limits: SignInLimits,
+        secret: str,
     ) -> None:
         self._database = database
         self._passwords = passwords
@@ -69,7 +74,9 @@ class AccountMails:
         await mails.insert_token(tx, _hash(token), user.id, purpose, LIFE_SECONDS)
         return user
 
-    async def notify_former_address(self, tx: Transaction, user: User, former_email: str, actor: str) -> User:
+    async def notify_former_address(
+        self, tx: Transaction, user: User, former_email: str, actor: str
+    ) -> User:
         """Request a mail to the former address: its owner may not know of the change.
 
         Returns the user as `request` does.
@@ -109,7 +116,9 @@ class AccountMails:
         await self._limits.mail_from(origin.network)
         if self._waiting.full():
             raise Unavailable("Too many password resets are waiting at this moment")
-        self._waiting.put_nowait(ResetRequest(domain.normal_email(email), origin, telemetry.trace_id.get()))
+        self._waiting.put_nowait(
+            ResetRequest(domain.normal_email(email), origin, telemetry.trace_id.get())
+        )
 
     async def run(self) -> None:
         """Process the requests for resets until cancelled."""
@@ -161,11 +170,15 @@ class AccountMails:
             if user is None or user.email != request.email:
                 return
             await self.request(tx, user, domain.RESET_PASSWORD, user_id)
-            await record(tx, "password.reset_requested", request.origin, actor=None, subject=user_id)
+            await record(
+                tx, "password.reset_requested", request.origin, actor=None, subject=user_id
+            )
 
     def _check_secret(self) -> None:
         if not self._secret:
-            raise Unavailable("This installation sends no mails about accounts (VALERIX_MAIL_SECRET)")
+            raise Unavailable(
+                "This installation sends no mails about accounts (VALERIX_MAIL_SECRET)"
+            )
 
 
 async def _claim(tx: Transaction, token: str, purpose: str) -> User:
@@ -182,7 +195,9 @@ async def _confirm(tx: Transaction, user: User) -> None:
     """Record that mails reach the user. The change is emitted like any other."""
     confirmed = await accounts.confirm_email(tx, user.id)
     if confirmed is not None:
-        await history.append(tx, confirmed, domain.event_type(confirmed.customer_number, "updated"), user.id)
+        await history.append(
+            tx, confirmed, domain.event_type(confirmed.customer_number, "updated"), user.id
+        )
 
 
 def _hash(token: str) -> bytes:

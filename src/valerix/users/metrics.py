@@ -26,8 +26,13 @@ class _ServerRequests(Collector):
         for family in request_seconds.collect():
             renamed = Metric(_ACTUATOR_NAME, family.documentation, family.type)
             for sample in family.samples:
-                labels = {"uri" if name == "endpoint" else name: value for name, value in sample.labels.items()}
-                renamed.add_sample(sample.name.replace(_CHASSIS_NAME, _ACTUATOR_NAME), labels, sample.value)
+                labels = {
+                    "uri" if name == "endpoint" else name: value
+                    for name, value in sample.labels.items()
+                }
+                renamed.add_sample(
+                    sample.name.replace(_CHASSIS_NAME, _ACTUATOR_NAME), labels, sample.value
+                )
             yield renamed
 
 

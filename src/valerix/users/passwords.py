@@ -27,7 +27,9 @@ MIN_WORD: Final = 4
 PRODUCT: Final = "valerix"
 T = TypeVar("T")
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's Argon2id minimum
+_hasher = PasswordHasher(
+    time_cost=2, memory_cost=19 * 1024, parallelism=1
+)  # OWASP's Argon2id minimum
 
 
 def _common() -> frozenset[str]:
@@ -51,7 +53,12 @@ def check_acceptable(password: str, email: str, name: str, pointer: str = "/pass
     """
     plain = unicodedata.normalize("NFKC", password).casefold()
     core = ORNAMENT.sub("", plain)
-    if plain in COMMON or core in COMMON or len(set(plain)) < MIN_DISTINCT or _of_context(plain, email, name):
+    if (
+        plain in COMMON
+        or core in COMMON
+        or len(set(plain)) < MIN_DISTINCT
+        or _of_context(plain, email, name)
+    ):
         message = "This password is too easy to guess; several unrelated words make a good one"
         raise Invalid(message, [FieldError(pointer, message)])
 
@@ -62,10 +69,15 @@ def _of_context(plain: str, email: str, name: str) -> bool:
     A short word counts only when it is the whole password, because it is part of many other words.
     """
     local = email.partition("@")[0]
-    known = {_letters(text) for text in (email, local, name, PRODUCT, *SIGNS.split(local), *SIGNS.split(name))} - {""}
+    known = {
+        _letters(text)
+        for text in (email, local, name, PRODUCT, *SIGNS.split(local), *SIGNS.split(name))
+    } - {""}
     letters = _letters(plain)
     without_digits = letters.strip("0123456789")
-    return any(word in letters if len(word) >= MIN_WORD else word == without_digits for word in known)
+    return any(
+        word in letters if len(word) >= MIN_WORD else word == without_digits for word in known
+    )
 
 
 def _letters(text: str) -> str:

@@ -29,6 +29,8 @@ class Reauthentication:
             matches = await self._passwords.verify(held.password_hash if held else None, password)
             if held is None or not matches:
                 async with self._database.connection() as connection:
-                    await record(connection, "password.refused", origin, actor=user_id, subject=user_id)
+                    await record(
+                        connection, "password.refused", origin, actor=user_id, subject=user_id
+                    )
                 raise domain.WrongPassword
             return held

@@ -48,7 +48,8 @@ USERS = "/api/v1/users"
 CUSTOMERS = "/api/v1/customers"
 NO_STORE = {"Cache-Control": "no-store"}
 IfMatch = Annotated[
-    str | None, Parameter(header="If-Match", max_length=40, description="ETag of the version read before.")
+    str | None,
+    Parameter(header="If-Match", max_length=40, description="ETag of the version read before."),
 ]
 CHANGE_REFUSALS: Final = (domain.UserNotFound, domain.OwnAccount, domain.LastAdministrator)
 
@@ -72,16 +73,26 @@ async def register(users: Users, data: RegisterBody, origin: Origin) -> Response
     return Response(user_view(user), status_code=201, headers=headers)
 
 
-@get("/.well-known/jwks.json", access=PUBLIC, tags=["users"], operation_id="getPublicKeys", sync_to_thread=False)
+@get(
+    "/.well-known/jwks.json",
+    access=PUBLIC,
+    tags=["users"],
+    operation_id="getPublicKeys",
+    sync_to_thread=False,
+)
 def get_public_keys(keys_file: Path) -> Response[PublicKeys]:
     """Get the public keys that verify access tokens (RFC 7517)."""
-    return Response(PublicKeys(public_keys(keys_file)), headers={"Cache-Control": "public, max-age=60"})
+    return Response(
+        PublicKeys(public_keys(keys_file)), headers={"Cache-Control": "public, max-age=60"}
+    )
 
 
 # --- users
 
 
-@get(USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself", response_headers=[ETAG])
+@get(
+    USERS + "/me", access=ANYONE, tags=["users"], operation_id="getMyself", response_headers=[ETAG]
+)
 async def get_me(users: Users, principal: Principal) -> Response[UserView]:
     """Get the account of the caller."""
     return _user_response(await users.get(principal.subject, principal.subject))
@@ -110,7 +121,12 @@ async def get_user(users: Users, principal: Principal, user_id: UUID) -> Respons
     refuses=[domain.UserNotFound, domain.EmailTaken],
 )
 async def change_user(
-    users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeUserBody, if_match: IfMatch = None
+    users: Users,
+    principal: Principal,
+    origin: Origin,
+    user_id: UUID,
+    data: ChangeUserBody,
+    if_match: IfMatch = None,
 ) -> Response[UserView]:
     """Change the name and e-mail address of a user. Administrators may change all users, other
     callers only themselves.
@@ -146,7 +162,9 @@ async def change_status(
 
     A suspended customer may sign in but not order; suspended staff may do neither.
     """
-    return _user_response(await users.change_status(str(user_id), data.status, principal.subject, origin))
+    return _user_response(
+        await users.change_status(str(user_id), data.status, principal.subject, origin)
+    )
 
 
 @put(
@@ -162,7 +180,9 @@ async def change_role(
     users: Users, principal: Principal, origin: Origin, user_id: UUID, data: ChangeRoleBody
 ) -> Response[UserView]:
     """Change the role of a user. All sessions of the user end. The last administrator stays one."""
-    return _user_response(await users.change_role(str(user_id), data.role, principal.subject, origin))
+    return _user_response(
+        await users.change_role(str(user_id), data.role, principal.subject, origin)
+    )
 
 
 @get(USERS + "/audit", access=ADMINS, tags=["users"], operation_id="listAudit")
@@ -171,9 +191,15 @@ async def list_audit(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     action: Annotated[str | None, Parameter(max_length=50)] = None,
-    service: Annotated[str | None, Parameter(max_length=50, description="Service of the action.")] = None,
-    actor_id: Annotated[str | None, Parameter(query="actor", max_length=50, description="Id of the actor.")] = None,
-    subject: Annotated[str | None, Parameter(max_length=50, description="Id of the object of the action.")] = None,
+    service: Annotated[
+        str | None, Parameter(max_length=50, description="Service of the action.")
+    ] = None,
+    actor_id: Annotated[
+        str | None, Parameter(query="actor", max_length=50, description="Id of the actor.")
+    ] = None,
+    subject: Annotated[
+        str | None, Parameter(max_length=50, description="Id of the object of the action.")
+    ] = None,
     first: pagination.Since = None,
     last: pagination.Until = None,
 ) -> pagination.Page[AuditView]:
@@ -192,7 +218,9 @@ async def list_audit(
         last=pagination.parse_moment("to", last),
     )
     rows = await trail.search(wanted)
-    return pagination.page([audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id))
+    return pagination.page(
+        [audit_view(row) for row in rows], limit, lambda row: pagination.encode_cursor(row.id)
+    )
 
 
 @get(USERS, access=ADMINS, tags=["users"], operation_id="listUsers")
@@ -213,7 +241,9 @@ async def list_users(
     """List users, newest first."""
     before = None if cursor is None else str(pagination.decode_cursor(cursor, tuple[UUID])[0])
     rows = await users.search(limit=limit + 1, before=before, search=q, role=role, status=status)
-    return pagination.page([user_view(user) for user in rows], limit, lambda user: pagination.encode_cursor(user.id))
+    return pagination.page(
+        [user_view(user) for user in rows], limit, lambda user: pagination.encode_cursor(user.id)
+    )
 
 
 # --- customers
@@ -238,7 +268,9 @@ async def get_customer(users: Users, principal: Principal, customer_id: str) -> 
     operation_id="validateCustomer",
     refuses=[domain.CustomerNotFound],
 )
-async def validate_customer(users: Users, principal: Principal, customer_id: str) -> CustomerStanding:
+async def validate_customer(
+    users: Users, principal: Principal, customer_id: str
+) -> CustomerStanding:
     """Check whether a customer may order. If not, `reason` is `unknown` or `suspended`."""
     return await users.validate_customer(customer_id, _viewer_number(principal))
 

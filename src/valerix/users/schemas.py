@@ -229,11 +229,14 @@ def user_view(user: User) -> UserView:
 def email_changed_view(user: User, former_email: str) -> EmailChangedView:
     shown = user_view(user)
     return EmailChangedView(
-        **{name: getattr(shown, name) for name in shown.__struct_fields__}, former_email=former_email
+        **{name: getattr(shown, name) for name in shown.__struct_fields__},
+        former_email=former_email,
     )
 
 
-def signed_in(user: User, session: Session, access_token: str, refresh_token: str, devices: Sequence[str]) -> SignedIn:
+def signed_in(
+    user: User, session: Session, access_token: str, refresh_token: str, devices: Sequence[str]
+) -> SignedIn:
     shown = SignedIn(user_view(user), TTL_SECONDS, session.expires_at)
     if session.kind == COOKIE:
         return shown

@@ -31,7 +31,11 @@ USERS = "/api/v1/users"
 NO_STORE = {"Cache-Control": "no-store"}
 CsrfToken = Annotated[
     str | None,
-    Parameter(header=CSRF_HEADER, max_length=100, description="With cookies: value of the cookie valerix_csrf."),
+    Parameter(
+        header=CSRF_HEADER,
+        max_length=100,
+        description="With cookies: value of the cookie valerix_csrf.",
+    ),
 ]
 
 
@@ -55,9 +59,15 @@ async def login(
     to wait for its turn (429, at most 30 seconds). A sign-in with the `deviceToken` (or the cookie)
     of an earlier one does not.
     """
-    held = request.cookies.get(cookies.DEVICE, "") if data.session == domain.COOKIE else data.device_token or ""
+    held = (
+        request.cookies.get(cookies.DEVICE, "")
+        if data.session == domain.COOKIE
+        else data.device_token or ""
+    )
     devices = [token for token in held.split(SEPARATOR) if token][:MAX_TOKENS]
-    return _granted(await sessions.login(data.email, data.password, data.session, origin, devices), origin)
+    return _granted(
+        await sessions.login(data.email, data.password, data.session, origin, devices), origin
+    )
 
 
 @post(
@@ -83,7 +93,9 @@ async def refresh(
     409 `refresh_superseded`: its cookies are new already.
     """
     if data is not None:
-        return _granted(await sessions.refresh(data.refresh_token, domain.TOKEN, None, origin), origin)
+        return _granted(
+            await sessions.refresh(data.refresh_token, domain.TOKEN, None, origin), origin
+        )
     token = request.cookies.get(cookies.REFRESH)
     if token is None:
         raise domain.RefreshRefused
@@ -105,7 +117,13 @@ async def list_my_sessions(sessions: Sessions, principal: Principal) -> Page[Ses
     return _page(await sessions.list_of(principal.subject), principal)
 
 
-@delete(USERS + "/me/sessions", access=ANYONE, tags=["sessions"], operation_id="endMyOtherSessions", status_code=204)
+@delete(
+    USERS + "/me/sessions",
+    access=ANYONE,
+    tags=["sessions"],
+    operation_id="endMyOtherSessions",
+    status_code=204,
+)
 async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin: Origin) -> None:
     """Sign out everywhere else: end all sessions of the caller except this one."""
     await sessions.end_all(principal.subject, principal.subject, origin, spare=principal.session_id)
@@ -119,9 +137,13 @@ async def end_my_other_sessions(sessions: Sessions, principal: Principal, origin
     refuses=[domain.SessionNotFound],
     status_code=204,
 )
-async def end_my_session(sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID) -> None:
+async def end_my_session(
+    sessions: Sessions, principal: Principal, origin: Origin, session_id: UUID
+) -> None:
     """Sign out one device: end one session of the caller."""
-    await sessions.end(str(session_id), principal.subject, domain.REVOKED, principal.subject, origin)
+    await sessions.end(
+        str(session_id), principal.subject, domain.REVOKED, principal.subject, origin
+    )
 
 
 @put(
@@ -142,8 +164,15 @@ async def change_my_password(
     )
 
 
-@get(USERS + "/{user_id:uuid}/sessions", access=ADMINS, tags=["sessions"], operation_id="listSessions")
-async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID) -> Page[SessionView]:
+@get(
+    USERS + "/{user_id:uuid}/sessions",
+    access=ADMINS,
+    tags=["sessions"],
+    operation_id="listSessions",
+)
+async def list_sessions(
+    sessions: Sessions, principal: Principal, user_id: UUID
+) -> Page[SessionView]:
     """List the sessions of a user, the last used first."""
     return _page(await sessions.list_of(str(user_id)), principal)
 
@@ -155,7 +184,9 @@ async def list_sessions(sessions: Sessions, principal: Principal, user_id: UUID)
     operation_id="endSessions",
     status_code=204,
 )
-async def end_sessions(sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID) -> None:
+async def end_sessions(
+    sessions: Sessions, principal: Principal, origin: Origin, user_id: UUID
+) -> None:
     """Sign a user out everywhere: end all sessions."""
     await sessions.end_all(str(user_id), principal.subject, origin)
 
@@ -203,7 +234,9 @@ ROUTES = [
 
 def _granted(grant: Grant, origin: Origin) -> Response[SignedIn]:
     held = cookies.held(grant, origin.secure) if grant.session.kind == domain.COOKIE else []
-    shown = signed_in(grant.user, grant.session, grant.access_token, grant.refresh_token, grant.devices)
+    shown = signed_in(
+        grant.user, grant.session, grant.access_token, grant.refresh_token, grant.devices
+    )
     return Response(shown, cookies=held, headers=NO_STORE)
 
 

@@ -66,7 +66,9 @@ class Sessions:
         self._limits = limits
         self._reauthentication = Reauthentication(database, passwords, limits)
 
-    async def login(self, email: str, password: str, kind: str, origin: Origin, devices: Sequence[str] = ()) -> Grant:
+    async def login(
+        self, email: str, password: str, kind: str, origin: Origin, devices: Sequence[str] = ()
+    ) -> Grant:
         """Open a session. `devices`: the device tokens that the client presents.
 
         Raises LoginRefused for any reason, after the same work; RateLimited, Unavailable.
@@ -80,24 +82,40 @@ class Sessions:
             checked = await self._check(known, password, origin)
         async with self._database.transaction() as tx:
             held = await accounts.hold_credentials(tx, checked.user.id)
-            if held is None or held.password_hash != checked.password_hash or not held.user.may_sign_in:
+            if (
+                held is None
+                or held.password_hash != checked.password_hash
+                or not held.user.may_sign_in
+            ):
                 raise domain.LoginRefused  # changed while the password was being checked
             user = held.user
             opened = await self._open(tx, user, kind, origin)
             token = device_token(held.device_secret, new_id())
             grant = replace(opened, devices=remember(token, devices, device))
             await record(
-                tx, "login.succeeded", origin, actor=user.id, subject=user.id, session_id=grant.session.id, kind=kind
+                tx,
+                "login.succeeded",
+                origin,
+                actor=user.id,
+                subject=user.id,
+                session_id=grant.session.id,
+                kind=kind,
             )
             surplus = await sessions.revoke_surplus(tx, user.id, self._rules.max_sessions)
         self._revocations.add(surplus)
         metrics.login_attempts.labels("success").inc()
         return grant
 
-    async def _check(self, known: AccountCredentials | None, password: str, origin: Origin) -> AccountCredentials:
+    async def _check(
+        self, known: AccountCredentials | None, password: str, origin: Origin
+    ) -> AccountCredentials:
         matches = await self._passwords.verify(known.password_hash if known else None, password)
         if known is None or not matches or not known.user.may_sign_in:
-            await self._refuse(known.user if known else None, "not_allowed" if matches else "wrong_password", origin)
+            await self._refuse(
+                known.user if known else None,
+                "not_allowed" if matches else "wrong_password",
+                origin,
+            )
             raise domain.LoginRefused
         return known
 
@@ -123,22 +141,32 @@ class Sessions:
         async with self._database.connection() as connection:
             return await sessions.list_live(connection, user_id)
 
-    async def end(self, session_id: str, user_id: str, reason: str, actor: str, origin: Origin) -> None:
+    async def end(
+        self, session_id: str, user_id: str, reason: str, actor: str, origin: Origin
+    ) -> None:
         """End one session of a user. Raises SessionNotFound."""
         async with self._database.transaction() as tx:
             if not await sessions.revoke(tx, session_id, user_id, reason):
                 raise domain.SessionNotFound
-            await record(tx, f"session.{reason}", origin, actor=actor, subject=user_id, session_id=session_id)
+            await record(
+                tx, f"session.{reason}", origin, actor=actor, subject=user_id, session_id=session_id
+            )
         self._revocations.add([session_id])
 
-    async def end_all(self, user_id: str, actor: str, origin: Origin, spare: str | None = None) -> None:
+    async def end_all(
+        self, user_id: str, actor: str, origin: Origin, spare: str | None = None
+    ) -> None:
         """End every session of a user except `spare`."""
         async with self._database.transaction() as tx:
             ended = await sessions.revoke_all(tx, user_id, domain.REVOKED, spare)
-            await record(tx, "sessions.revoked", origin, actor=actor, subject=user_id, count=len(ended))
+            await record(
+                tx, "sessions.revoked", origin, actor=actor, subject=user_id, count=len(ended)
+            )
         self._revocations.add(ended)
 
-    async def change_password(self, user_id: str, current: str, new: str, spare: str | None, origin: Origin) -> None:
+    async def change_password(
+        self, user_id: str, current: str, new: str, spare: str | None, origin: Origin
+    ) -> None:
         """Change a password, which ends every session except `spare`.
 
         Raises WrongPassword, Invalid, RateLimited, Unavailable.
@@ -178,7 +206,9 @@ class Sessions:
         )
         return await self._grant(tx, user, session)
 
-    async def _prolong(self, tx: Transaction, session_id: str, kind: str, csrf: str | None, origin: Origin) -> Grant:
+    async def _prolong(
+        self, tx: Transaction, session_id: str, kind: str, csrf: str | None, origin: Origin
+    ) -> Grant:
         rules = self._rules
         session = await sessions.touch_session(
             tx, session_id, kind, origin.address, idle_days=rules.idle_days, max_days=rules.max_days
@@ -203,7 +233,12 @@ class Sessions:
         metrics.login_attempts.labels("failed").inc()
         async with self._database.connection() as connection:
             await record(
-                connection, "login.failed", origin, actor=None, subject=user.id if user else None, reason=reason
+                connection,
+                "login.failed",
+                origin,
+                actor=None,
+                subject=user.id if user else None,
+                reason=reason,
             )
 
     async def _punish_reuse(self, hashed: bytes, origin: Origin) -> None:
@@ -215,7 +250,14 @@ class Sessions:
             raise domain.RefreshSuperseded
         async with self._database.transaction() as tx:
             if await sessions.revoke(tx, used.session_id, used.user_id, domain.TOKEN_REUSED):
-                await record(tx, "refresh.reused", origin, actor=None, subject=used.user_id, session_id=used.session_id)
+                await record(
+                    tx,
+                    "refresh.reused",
+                    origin,
+                    actor=None,
+                    subject=used.user_id,
+                    session_id=used.session_id,
+                )
         self._revocations.add([used.session_id])
 
 
@@ -224,7 +266,9 @@ def revoked_sessions(database: Database) -> Callable[[ListRevoked], Awaitable[Re
 
     async def answer(command: ListRevoked) -> RevokedSessions:
         async with database.connection() as connection:
-            return await sessions.list_revoked(connection, command.since, OVERLAP_SECONDS, WINDOW_SECONDS)
+            return await sessions.list_revoked(
+                connection, command.since, OVERLAP_SECONDS, WINDOW_SECONDS
+            )
 
     return answer
 

@@ -25,7 +25,9 @@ class AccessTokens:
             raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
         self._issuer = TokenIssuer(key_file)
         if self._issuer.issuer != PEOPLE_ISSUER:
-            raise SettingsError(f"{key_file} holds a key of {self._issuer.issuer}, not of {PEOPLE_ISSUER}")
+            raise SettingsError(
+                f"{key_file} holds a key of {self._issuer.issuer}, not of {PEOPLE_ISSUER}"
+            )
 
     def issue(self, user: User, session: Session) -> str:
         """A token that admits `user` everywhere for TTL_SECONDS, unless the session ends before."""
@@ -44,4 +46,6 @@ class AccessTokens:
 def public_keys(keys_file: Path) -> list[dict[str, str]]:
     """The trusted public keys as they are now. Other content of the file is not shown."""
     jwks = msgspec.json.decode(keys_file.read_bytes(), type=dict[str, list[dict[str, str]]])
-    return [{name: value for name, value in jwk.items() if name in PUBLIC_PARTS} for jwk in jwks["keys"]]
+    return [
+        {name: value for name, value in jwk.items() if name in PUBLIC_PARTS} for jwk in jwks["keys"]
+    ]

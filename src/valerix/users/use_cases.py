@@ -121,7 +121,13 @@ class Users:
             return await _get(connection, user_id, viewer)
 
     async def search(
-        self, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
+        self,
+        *,
+        limit: int,
+        before: str | None,
+        search: str | None,
+        role: str | None,
+        status: str | None,
     ) -> list[User]:
         """List up to `limit` users with ids below `before`, newest first."""
         async with self._database.connection() as connection:
@@ -158,7 +164,9 @@ class Users:
         claiming = self._limits.claim_email(origin.network) if moves else nullcontext()
         async with claiming, self._database.transaction() as tx:
             before = await _get(tx, user_id, viewer)
-            user = await accounts.update_profile(tx, user_id, domain.normal_name(name), address, version)
+            user = await accounts.update_profile(
+                tx, user_id, domain.normal_name(name), address, version
+            )
             if user is None or (before.email != address and current_password is None):
                 raise VersionConflict((await _get(tx, user_id, viewer)).version)
             await _record(tx, user, "updated", actor)
@@ -168,7 +176,14 @@ class Users:
                 user = await self._mails.request(tx, user, domain.CONFIRM_EMAIL, actor)
             fields = domain.changed_profile(before, user)
             if fields and (actor != user_id or "email" in fields):
-                await record(tx, "profile.changed", origin, actor=actor, subject=user_id, fields=", ".join(fields))
+                await record(
+                    tx,
+                    "profile.changed",
+                    origin,
+                    actor=actor,
+                    subject=user_id,
+                    fields=", ".join(fields),
+                )
         return user
 
     async def change_status(self, user_id: str, status: str, actor: str, origin: Origin) -> User:
@@ -203,12 +218,18 @@ class Users:
             if role != ADMIN:
                 domain.check_administrators_remain(user_id, await accounts.hold_administrators(tx))
             before = await _get(tx, user_id, None)
-            number = await self._next_number(tx) if role == CUSTOMER and before.customer_number is None else None
+            number = (
+                await self._next_number(tx)
+                if role == CUSTOMER and before.customer_number is None
+                else None
+            )
             user = await accounts.update_role(tx, user_id, role, number)
             if user is None:
                 return await _get(tx, user_id, None)
             await _record(tx, user, "updated" if number is None else "registered", actor)
-            await record(tx, "role.changed", origin, actor=actor, subject=user_id, old=before.role, new=role)
+            await record(
+                tx, "role.changed", origin, actor=actor, subject=user_id, old=before.role, new=role
+            )
             ended = await sessions.revoke_all(tx, user_id, domain.ROLE_CHANGED)
         self._revocations.add(ended)
         return user
@@ -251,7 +272,9 @@ class Users:
         if not words:
             return CustomersFound([])
         async with self._database.connection() as connection:
-            return CustomersFound(await accounts.list_numbers_by_words(connection, words, MAX_FOUND))
+            return CustomersFound(
+                await accounts.list_numbers_by_words(connection, words, MAX_FOUND)
+            )
 
     async def _find_customer(self, number: str, viewer: str | None) -> User | None:
         async with self._database.connection() as connection:

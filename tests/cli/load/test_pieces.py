@@ -25,7 +25,9 @@ LOST = NoReply("http://h: no answer in time", sent=True)
 
 
 def problem(status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
-    return Answer(status, json.dumps({"code": code, "detail": f"Because {code}"}).encode(), headers or {})
+    return Answer(
+        status, json.dumps({"code": code, "detail": f"Because {code}"}).encode(), headers or {}
+    )
 
 
 def order(status: int, **changed: object) -> Answer:
@@ -77,7 +79,9 @@ def test_the_mix_is_what_was_asked_for() -> None:
     assert sold["A"] > sold["B"] > sold["C"] > 0
     assert {visit.customer for visit in sample} == {0, 1, 2, 3}
     assert {quantity for visit in sample for quantity in visit.items.values()} == {1, 2, 3}
-    assert sum(visit.payment_method == "card_declined" for visit in sample) == pytest.approx(5000, rel=0.1)
+    assert sum(visit.payment_method == "card_declined" for visit in sample) == pytest.approx(
+        5000, rel=0.1
+    )
     assert sum(visit.duplicate for visit in sample) == pytest.approx(10_000, rel=0.1)
     assert sum(len(visit.reads) for visit in sample) == pytest.approx(30_000, rel=0.05)
 
@@ -89,7 +93,10 @@ def test_without_a_rate_nobody_waits_for_the_clock() -> None:
 # --- counting
 
 
-@given(st.lists(st.floats(1e-4, 5000), min_size=1, max_size=300), st.sampled_from([0.5, 0.95, 0.99, 1.0]))
+@given(
+    st.lists(st.floats(1e-4, 5000), min_size=1, max_size=300),
+    st.sampled_from([0.5, 0.95, 0.99, 1.0]),
+)
 def test_quantiles_are_within_the_stated_error(values: list[float], part: float) -> None:
     histogram = Histogram()
     for value in values:
@@ -124,7 +131,9 @@ def test_nothing_has_no_quantile() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_answer_is_asked_for_again(outcome: Answer | NoReply, answers: bool, ends: bool, name: str) -> None:
+def test_what_is_no_answer_is_asked_for_again(
+    outcome: Answer | NoReply, answers: bool, ends: bool, name: str
+) -> None:
     assert (is_answer(outcome), is_definite(outcome), kind(outcome)) == (answers, ends, name)
 
 
@@ -153,7 +162,10 @@ def test_a_replay_is_the_same_bytes(again: Answer, wrong: str | None) -> None:
 
 
 def test_an_order_that_simply_went_through_is_not_listed() -> None:
-    assert judge(after(order(201)), [event("pending"), event("confirmed", step("reserve_stock"))]) is None
+    assert (
+        judge(after(order(201)), [event("pending"), event("confirmed", step("reserve_stock"))])
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,31 +177,72 @@ def test_an_order_that_simply_went_through_is_not_listed() -> None:
             ["late"],
             "charge took 1400 ms",
         ),
-        (after(order(201), seconds=1.5), [event("confirmed", step("a", ms=0.5))], ["late"], "waited 1 ms behind"),
+        (
+            after(order(201), seconds=1.5),
+            [event("confirmed", step("a", ms=0.5))],
+            ["late"],
+            "waited 1 ms behind",
+        ),
         (after(LOST, order(201)), [event("confirmed")], ["retried"], "no answer in time"),
         (
             after(order(202, errorMessage="Circuit breaker is open"), order(200)),
-            [event("pending", step("reserve_stock", "failed")), event("confirmed", step("reserve_stock"))],
+            [
+                event("pending", step("reserve_stock", "failed")),
+                event("confirmed", step("reserve_stock")),
+            ],
             ["pending", "retried"],
             "Circuit breaker is open",
         ),
         (
             after(order(201)),
-            [event("processing", step("ship", "failed"), type="order.delayed", error_message="Inventory is away")],
+            [
+                event(
+                    "processing",
+                    step("ship", "failed"),
+                    type="order.delayed",
+                    error_message="Inventory is away",
+                )
+            ],
             ["retried"],
             "Inventory is away",
         ),
         (
             after(order(201)),
-            [event("confirmed", step("charge", "failed", detail="the connection was lost"), step("charge"))],
+            [
+                event(
+                    "confirmed",
+                    step("charge", "failed", detail="the connection was lost"),
+                    step("charge"),
+                )
+            ],
             ["retried"],
             "charge: the connection was lost",
         ),
-        (after(refused(402, "payment_declined")), [event("failed")], ["declined"], "Because payment_declined"),
-        (after(refused(409, "insufficient_stock")), [event("pending")], ["short of stock"], "Because insufficient"),
-        (after(refused(422, "unknown_product")), [event("failed")], ["failed"], "Because unknown_product"),
+        (
+            after(refused(402, "payment_declined")),
+            [event("failed")],
+            ["declined"],
+            "Because payment_declined",
+        ),
+        (
+            after(refused(409, "insufficient_stock")),
+            [event("pending")],
+            ["short of stock"],
+            "Because insufficient",
+        ),
+        (
+            after(refused(422, "unknown_product")),
+            [event("failed")],
+            ["failed"],
+            "Because unknown_product",
+        ),
         (after(LOST, LOST), None, ["unanswered", "retried"], "no answer in time"),
-        (after(order(202, errorMessage="Waiting")), [event("pending")], ["pending", "unfinished"], "Waiting"),
+        (
+            after(order(202, errorMessage="Waiting")),
+            [event("pending")],
+            ["pending", "unfinished"],
+            "Waiting",
+        ),
     ],
 )
 def test_every_other_order_is_listed_with_its_reason(
@@ -214,5 +267,7 @@ def test_every_other_order_is_listed_with_its_reason(
         (after(problem(403, "forbidden")), "unknown", True),
     ],
 )
-def test_an_answer_that_does_not_fit_the_end_is_a_violation(placed: Placed, status: str, found: bool) -> None:
+def test_an_answer_that_does_not_fit_the_end_is_a_violation(
+    placed: Placed, status: str, found: bool
+) -> None:
     assert (contradiction(placed, [event(status)]) is not None) == found

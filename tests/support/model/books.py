@@ -11,9 +11,16 @@ from tests.support.model.operations import Call
 from tests.support.stack import Stack
 from valerix.contracts.states import ChargeStatus, OrderStatus, RefundStatus
 
-STANDING = (OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.COMPLETED)
+STANDING = (
+    OrderStatus.CONFIRMED,
+    OrderStatus.PROCESSING,
+    OrderStatus.SHIPPED,
+    OrderStatus.COMPLETED,
+)
 GONE = (OrderStatus.SHIPPED, OrderStatus.COMPLETED)
-SET_ASIDE = "SELECT sku, order_id, quantity - missing AS units FROM waiting_lines WHERE quantity > missing"
+SET_ASIDE = (
+    "SELECT sku, order_id, quantity - missing AS units FROM waiting_lines WHERE quantity > missing"
+)
 HELD = "SELECT lines FROM reservations WHERE state = 'reserved' AND order_id = ANY($1)"
 
 
@@ -32,9 +39,13 @@ class Books:
         """Records the changes of a successful call."""
         body = call.body or {}
         if operation == "createProduct":
-            self.brought[body["productId"]] += sum(each["quantity"] for each in body["initialStock"])
+            self.brought[body["productId"]] += sum(
+                each["quantity"] for each in body["initialStock"]
+            )
         elif operation in ("adjustStock", "updateStock") and not document.get("idempotent"):
-            self.brought[body["productId"]] += body["delta" if operation == "adjustStock" else "quantity"]
+            self.brought[body["productId"]] += body[
+                "delta" if operation == "adjustStock" else "quantity"
+            ]
         elif operation == "refundPayment":
             self.refunds[document["id"]] = document["paymentId"]
         elif operation == "commitStock":
@@ -54,7 +65,9 @@ async def differences(stack: Stack, operator: Api, books: Books) -> list[str]:
     ]
 
 
-async def _stock_differs(stack: Stack, operator: Api, books: Books, orders: dict[str, Any]) -> list[str]:
+async def _stock_differs(
+    stack: Stack, operator: Api, books: Books, orders: dict[str, Any]
+) -> list[str]:
     shipped, reserved = Counter[str](), Counter[str]()
     for order in orders.values():
         gone = order["status"] in GONE or order["id"] in books.committed
@@ -78,7 +91,9 @@ async def _stock_differs(stack: Stack, operator: Api, books: Books, orders: dict
     return found
 
 
-async def _money_differs(stack: Stack, operator: Api, books: Books, orders: dict[str, Any]) -> list[str]:
+async def _money_differs(
+    stack: Stack, operator: Api, books: Books, orders: dict[str, Any]
+) -> list[str]:
     captures = Counter[str]()
     payments = defaultdict(list)
     async for payment in _pages(operator, "/api/v1/payments?limit=200"):
@@ -95,7 +110,9 @@ async def _money_differs(stack: Stack, operator: Api, books: Books, orders: dict
         stands = order["status"] in STANDING
         expected = _minor(order["total"]) - returned if stands else 0
         if charged > 1 or kept != expected:
-            found.append(f"charged {charged} times, kept {kept}, expected {expected}: {order}, {own}")
+            found.append(
+                f"charged {charged} times, kept {kept}, expected {expected}: {order}, {own}"
+            )
     return found
 
 
@@ -105,7 +122,9 @@ async def _returned(operator: Api, payment_id: str, books: Books) -> int:
         return 0
     refunds = (await operator.get(f"/api/v1/payments/{payment_id}")).json["refunds"]
     by_hand = [refund for refund in refunds if refund["id"] in books.refunds]
-    return sum(refund["amountMinor"] for refund in by_hand if refund["status"] == RefundStatus.SUCCEEDED)
+    return sum(
+        refund["amountMinor"] for refund in by_hand if refund["status"] == RefundStatus.SUCCEEDED
+    )
 
 
 async def _pages(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:

@@ -15,7 +15,11 @@ PROBLEM = "application/problem+json"
 SHOWN = 600
 VOLATILE = {"updateStock": ("idempotent", "message"), "adjustStock": ("idempotent",)}
 """Fields that a repeated answer has and the first one lacks."""
-FIRST_IDS = {"capturePayment": ("id",), "refundPayment": ("id", "amountMinor"), "sendNotification": ("id",)}
+FIRST_IDS = {
+    "capturePayment": ("id",),
+    "refundPayment": ("id", "amountMinor"),
+    "sendNotification": ("id",),
+}
 """Fields that stay the same in answers about work that continues after the first answer."""
 
 
@@ -39,7 +43,9 @@ class Verdicts:
     def succeeded(self, operation: str) -> bool:
         return any(200 <= status < 300 for name, status in self.statuses if name == operation)
 
-    def judge(self, operation: Described, role: str, own: dict[str, str], call: Call, answer: Answer) -> None:
+    def judge(
+        self, operation: Described, role: str, own: dict[str, str], call: Call, answer: Answer
+    ) -> None:
         self.calls[operation.id, role] += 1
         self.statuses[operation.id, answer.status] += 1
         shown = f"{role}: {operation.method} {operation.path} {call.shown()}\n{answer.status} {answer.body[:SHOWN]!r}"
@@ -53,9 +59,15 @@ class Verdicts:
     ) -> Iterable[str]:
         found = (
             "failed" if answer.status >= 500 and answer.status != 503 else None,
-            None if answer.status < 400 or is_problem(answer) else "not a problem document with a code",
-            "open without a token" if answer.status < 400 and role == ANONYMOUS and not operation.public else None,
-            "another customer's" if role in CUSTOMERS and not operation.public and _of_others(answer, own) else None,
+            None
+            if answer.status < 400 or is_problem(answer)
+            else "not a problem document with a code",
+            "open without a token"
+            if answer.status < 400 and role == ANONYMOUS and not operation.public
+            else None,
+            "another customer's"
+            if role in CUSTOMERS and not operation.public and _of_others(answer, own)
+            else None,
             self._repeated(operation, role, call, answer),
         )
         return filter(None, found)
@@ -98,13 +110,17 @@ def _is_listed(operation: Described, status: int) -> bool:
 
 def _says_nothing(answer: Answer) -> bool:
     """Whether the request was refused before it was processed."""
-    return answer.status in (401, 429, 503) or (is_problem(answer) and answer.json["code"] == KeyInFlight.code)
+    return answer.status in (401, 429, 503) or (
+        is_problem(answer) and answer.json["code"] == KeyInFlight.code
+    )
 
 
 def _of_others(answer: Answer, own: dict[str, str]) -> bool:
     document = documents(answer)
     shown = document.get("items", [document]) if isinstance(document, dict) else []
-    return any(one.get("customerId", own["customerId"]) not in (None, own["customerId"]) for one in shown)
+    return any(
+        one.get("customerId", own["customerId"]) not in (None, own["customerId"]) for one in shown
+    )
 
 
 def _first_answer(operation: Described, answer: Answer) -> object:
@@ -112,11 +128,17 @@ def _first_answer(operation: Described, answer: Answer) -> object:
     answer was not final.
     """
     if operation.id == "placeOrder":
-        is_final = answer.status in (200, 201) or (answer.status in (402, 409, 422) and b'"order":' in answer.body)
+        is_final = answer.status in (200, 201) or (
+            answer.status in (402, 409, 422) and b'"order":' in answer.body
+        )
         return answer.body if is_final else None
     if answer.status >= 300:
         return None
     document = answer.json
     if operation.id in FIRST_IDS:
         return {name: document[name] for name in FIRST_IDS[operation.id]}
-    return {name: value for name, value in document.items() if name not in VOLATILE.get(operation.id, ())}
+    return {
+        name: value
+        for name, value in document.items()
+        if name not in VOLATILE.get(operation.id, ())
+    }

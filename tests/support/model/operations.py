@@ -36,13 +36,21 @@ class Call(NamedTuple):
     def shown(self) -> str:
         """Returns the drawn values as text."""
         parts = {"body": self.body, "If-Match": self.version, "key": self.key}
-        return str({**self.path, **self.query, **{name: part for name, part in parts.items() if part is not None}})
+        return str(
+            {
+                **self.path,
+                **self.query,
+                **{name: part for name, part in parts.items() if part is not None},
+            }
+        )
 
 
 class Draw:
     """Draws the values of one call by one role."""
 
-    def __init__(self, chance: random.Random, pools: Pools, role: str, own: dict[str, str], prefix: str) -> None:
+    def __init__(
+        self, chance: random.Random, pools: Pools, role: str, own: dict[str, str], prefix: str
+    ) -> None:
         """`own`: the caller's customerId, email and id. `prefix`: begins the names of all created
         objects.
         """
@@ -123,14 +131,21 @@ def _place(draw: Draw) -> Call:
 
 def _change(draw: Draw) -> Call:
     if draw.role not in CUSTOMERS and draw.often(0.7):
-        status = draw.chance.choice((OrderStatus.PROCESSING, OrderStatus.PROCESSING, OrderStatus.SHIPPED))
+        status = draw.chance.choice(
+            (OrderStatus.PROCESSING, OrderStatus.PROCESSING, OrderStatus.SHIPPED)
+        )
         order = draw.order(OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED)
         body: dict[str, Any] = {"status": OrderStatus.COMPLETED if draw.often(0.2) else status}
     else:
         order = draw.order(OrderStatus.PENDING)
         address = {"name": "A", "street": "B 1", "city": "C", "country": "DE"}
         body = draw.chance.choice(
-            ({"items": draw.items()}, {"items": draw.items()}, {"quantity": draw.units()}, {"shippingAddress": address})
+            (
+                {"items": draw.items()},
+                {"items": draw.items()},
+                {"quantity": draw.units()},
+                {"shippingAddress": address},
+            )
         )
     return Call({"order_id": order}, body=body, version=draw.version(order))
 
@@ -150,12 +165,18 @@ def _cancel(draw: Draw) -> Call:
 def _reserve(draw: Draw) -> Call:
     order = draw.order(OrderStatus.PENDING)
     seen = draw.pools.orders.get(order, {"items": draw.items()})
-    items = [{"productId": each["productId"], "quantity": each["quantity"]} for each in seen["items"]]
+    items = [
+        {"productId": each["productId"], "quantity": each["quantity"]} for each in seen["items"]
+    ]
     return Call(body={"orderId": order, "items": draw.items() if draw.often(0.1) else items})
 
 
 def _release(draw: Draw) -> Call:
-    return Call(body={"orderId": draw.order(OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.CONFIRMED)})
+    return Call(
+        body={
+            "orderId": draw.order(OrderStatus.CANCELLED, OrderStatus.FAILED, OrderStatus.CONFIRMED)
+        }
+    )
 
 
 def _commit(draw: Draw) -> Call:
@@ -164,7 +185,12 @@ def _commit(draw: Draw) -> Call:
 
 def _adjust(draw: Draw) -> Call:
     delta = draw.units() if draw.often(0.75) else -draw.units()
-    body = {"productId": draw.sku(), "warehouseId": draw.of("warehouse"), "delta": delta, "reason": "model"}
+    body = {
+        "productId": draw.sku(),
+        "warehouseId": draw.of("warehouse"),
+        "delta": delta,
+        "reason": "model",
+    }
     return Call(body=body, key=draw.key())
 
 
@@ -175,13 +201,23 @@ def _update(draw: Draw) -> Call:
 
 
 def _product(draw: Draw) -> dict[str, Any]:
-    price = {"amountMinor": draw.chance.choice(PRICES), "currency": "EUR" if draw.often(0.05) else "USD"}
-    return {"name": "Model", "price": price, "active": draw.often(0.97), "lowStockThreshold": draw.units()}
+    price = {
+        "amountMinor": draw.chance.choice(PRICES),
+        "currency": "EUR" if draw.often(0.05) else "USD",
+    }
+    return {
+        "name": "Model",
+        "price": price,
+        "active": draw.often(0.97),
+        "lowStockThreshold": draw.units(),
+    }
 
 
 def _create_product(draw: Draw) -> Call:
     sku = draw.sku() if draw.often(0.1) else draw.new("sku")
-    stock = [{"warehouseId": draw.of("warehouse"), "quantity": draw.units()}] if draw.often(0.6) else []
+    stock = (
+        [{"warehouseId": draw.of("warehouse"), "quantity": draw.units()}] if draw.often(0.6) else []
+    )
     return Call(body=_product(draw) | {"productId": sku, "initialStock": stock})
 
 
@@ -192,7 +228,9 @@ def _replace_product(draw: Draw) -> Call:
 
 def _create_warehouse(draw: Draw) -> Call:
     name = draw.of("warehouse") if draw.often(0.3) else draw.new("WH")
-    return Call(body={"warehouseId": name, "name": "Model", "priority": draw.chance.randint(0, 10_000)})
+    return Call(
+        body={"warehouseId": name, "name": "Model", "priority": draw.chance.randint(0, 10_000)}
+    )
 
 
 # --- money
@@ -212,8 +250,12 @@ def _capture(draw: Draw) -> Call:
 
 
 def _refund(draw: Draw) -> Call:
-    amount = {} if draw.often(0.3) else {"amountMinor": draw.chance.choice((1, 200, 500, 1000, 100_000))}
-    order = draw.order(OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.COMPLETED)
+    amount = (
+        {} if draw.often(0.3) else {"amountMinor": draw.chance.choice((1, 200, 500, 1000, 100_000))}
+    )
+    order = draw.order(
+        OrderStatus.CONFIRMED, OrderStatus.PROCESSING, OrderStatus.SHIPPED, OrderStatus.COMPLETED
+    )
     payment = draw.pools.orders.get(order, {}).get("paymentId") or draw.of("payment")
     return Call({"payment_id": payment}, body={**amount, "reason": "model"}, key=draw.key())
 
@@ -222,7 +264,13 @@ def _refund(draw: Draw) -> Call:
 
 
 def _register(draw: Draw) -> Call:
-    return Call(body={"name": "Guest", "email": f"{draw.new('guest')}@example.com".lower(), "password": PASSWORD})
+    return Call(
+        body={
+            "name": "Guest",
+            "email": f"{draw.new('guest')}@example.com".lower(),
+            "password": PASSWORD,
+        }
+    )
 
 
 def _login(draw: Draw) -> Call:
@@ -231,7 +279,11 @@ def _login(draw: Draw) -> Call:
 
 
 def _refresh(draw: Draw) -> Call:
-    return Call(body={"refreshToken": draw.pools.newest("refresh") if draw.often(0.5) else draw.of("refresh")})
+    return Call(
+        body={
+            "refreshToken": draw.pools.newest("refresh") if draw.often(0.5) else draw.of("refresh")
+        }
+    )
 
 
 def _password(_: Draw) -> Call:
@@ -260,11 +312,16 @@ def _change_user(draw: Draw) -> Call:
 
 
 def _change_role(draw: Draw) -> Call:
-    return Call({"user_id": draw.of("guest")}, body={"role": draw.chance.choice(("customer", "operator", "admin"))})
+    return Call(
+        {"user_id": draw.of("guest")},
+        body={"role": draw.chance.choice(("customer", "operator", "admin"))},
+    )
 
 
 def _change_status(draw: Draw) -> Call:
-    return Call({"user_id": draw.of("guest")}, body={"status": draw.chance.choice(("suspended", "active"))})
+    return Call(
+        {"user_id": draw.of("guest")}, body={"status": draw.chance.choice(("suspended", "active"))}
+    )
 
 
 def _end_sessions(draw: Draw) -> Call:
@@ -320,11 +377,21 @@ def reading(name: str, parameters: list[str]) -> Build:
     """Builds calls of an operation without a body: its path parameters, and some of its filters."""
 
     def build(draw: Draw) -> Call:
-        path = {name: draw.of(name.removesuffix("_id")) for name in parameters if name.endswith("_id") or name == "sku"}
-        query = {name: QUERY[name](draw) for name in parameters if name in QUERY and draw.often(0.25)}
+        path = {
+            name: draw.of(name.removesuffix("_id"))
+            for name in parameters
+            if name.endswith("_id") or name == "sku"
+        }
+        query = {
+            name: QUERY[name](draw) for name in parameters if name in QUERY and draw.often(0.25)
+        }
         if name in STATUSES and draw.often(0.25):
             query["status"] = draw.chance.choice(STATUSES[name])
-        if "cursor" in parameters and (cursors := draw.pools.values(f"cursor of {name}")) and draw.often(0.5):
+        if (
+            "cursor" in parameters
+            and (cursors := draw.pools.values(f"cursor of {name}"))
+            and draw.often(0.5)
+        ):
             query["cursor"] = draw.chance.choice(cursors)
         return Call(path, query)
 
@@ -368,6 +435,7 @@ TABLE: Final[dict[str, Operation]] = {
 """Operations that are not listed here have no body and are called now and then by every role."""
 KEYS_IN_BODY: Final = frozenset({"adjustStock", "updateStock"})
 REFUSED: Final = dict.fromkeys(
-    ("getChaos", "injectFault", "stopChaos", "getAllChaos", "stopAllChaos"), "chaos is disabled on the stack"
+    ("getChaos", "injectFault", "stopChaos", "getAllChaos", "stopAllChaos"),
+    "chaos is disabled on the stack",
 ) | dict.fromkeys(("resetPassword", "confirmEmail"), "the tokens are in e-mails")
 """Operations that never succeed, with the reasons."""

@@ -22,7 +22,12 @@ KINDS = {
     "notifications": "notification",
 }
 """The kind of an `id`, by the last of these words in the path."""
-FIELDS = {"orderId": "order", "paymentId": "payment", "warehouseId": "warehouse", "refreshToken": "refresh"}
+FIELDS = {
+    "orderId": "order",
+    "paymentId": "payment",
+    "warehouseId": "warehouse",
+    "refreshToken": "refresh",
+}
 ABSENT = {
     **dict.fromkeys(("sku", "other sku"), "NO-SUCH-THING"),
     **dict.fromkeys(("customer", "guest customer"), "CUST-999999"),
@@ -61,7 +66,9 @@ class Pools:
             return ABSENT.get(kind, ABSENT_ID)
         return chance.choice(known)
 
-    def draw_order(self, chance: random.Random, statuses: tuple[str, ...], customer: str | None) -> str:
+    def draw_order(
+        self, chance: random.Random, statuses: tuple[str, ...], customer: str | None
+    ) -> str:
         """Draws an order that was in one of these states when last seen, mostly one of that
         customer, often the newest.
         """
@@ -84,7 +91,10 @@ class Pools:
                 if isinstance(value, str) and name in FIELDS:
                     self.add(FIELDS[name], value)
                 else:
-                    self.learn("/orders" if name == "order" else "/users" if name == "user" else path, value)
+                    self.learn(
+                        "/orders" if name == "order" else "/users" if name == "user" else path,
+                        value,
+                    )
 
     def _learn_one(self, path: str, document: dict[str, Any]) -> None:
         kind = next((KINDS[word] for word in reversed(path.split("/")) if word in KINDS), None)

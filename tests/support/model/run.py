@@ -60,7 +60,9 @@ class Caller:
         self._signing_in = asyncio.Lock()
 
     async def send(self, operation: Described, call: Call) -> Answer:
-        path = operation.path.format(**call.path) + (f"?{urlencode(call.query)}" if call.query else "")
+        path = operation.path.format(**call.path) + (
+            f"?{urlencode(call.query)}" if call.query else ""
+        )
         headers: dict[str, str] = {}
         body = call.body
         if call.version is not None:
@@ -120,14 +122,20 @@ class Model:
             for _ in range(ROUNDS):
                 if not self.starved():
                     break
-                await self._send_all([(each, self._chance.choice(_entry(each).by)) for each in self.described])
+                await self._send_all(
+                    [(each, self._chance.choice(_entry(each).by)) for each in self.described]
+                )
             await self._callers[OPERATOR].sign_in()
         async with Api.open(self._stack.url, self._callers[OPERATOR].token) as operator:
             await self._close(operator)
 
     def starved(self) -> list[str]:
         """Returns the operations that have not succeeded yet."""
-        return [each.id for each in self.described if each.name not in REFUSED and not self.verdicts.succeeded(each.id)]
+        return [
+            each.id
+            for each in self.described
+            if each.name not in REFUSED and not self.verdicts.succeeded(each.id)
+        ]
 
     async def _send_all(self, plan: list[tuple[Described, str]]) -> None:
         calls = iter(plan)
@@ -144,7 +152,9 @@ class Model:
         """Plans every operation by every role, then draws according to the table."""
         plan = [(operation, role) for operation in self.described for role in ROLES]
         weights = [_entry(operation).weight for operation in self.described]
-        for operation in self._chance.choices(self.described, weights, k=max(0, self._calls - len(plan))):
+        for operation in self._chance.choices(
+            self.described, weights, k=max(0, self._calls - len(plan))
+        ):
             roles = _entry(operation).by if self._chance.random() < USUAL else ROLES
             plan.append((operation, self._chance.choice(roles)))
         self._chance.shuffle(plan)
@@ -158,7 +168,9 @@ class Model:
                 group.create_task(self._send(operation, caller, call))
 
     def _draw(self, operation: Described, caller: Caller) -> Call:
-        call = _entry(operation).build(Draw(self._chance, self._pools, caller.role, caller.own, self._prefix))
+        call = _entry(operation).build(
+            Draw(self._chance, self._pools, caller.role, caller.own, self._prefix)
+        )
         sent = self._sent[caller.role, operation.id]
         if call.key is None:
             return call
@@ -186,7 +198,11 @@ class Model:
             case "createProduct":
                 self._pools.add("other sku", document["productId"])
             case "register":
-                for kind, name in (("guest", "id"), ("email", "email"), ("guest customer", "customerId")):
+                for kind, name in (
+                    ("guest", "id"),
+                    ("email", "email"),
+                    ("guest customer", "customerId"),
+                ):
                     self._pools.add(kind, document[name])
             case "listSessions":
                 for session in document["items"]:
@@ -218,7 +234,9 @@ class Model:
         by_id = {operation.id: operation for operation in self.described}
         for role in PEOPLE:
             await self._register(api, self._callers[role])
-        for warehouse in (await self._send(by_id["listWarehouses"], self._callers[OPERATOR], Call())).json["items"]:
+        for warehouse in (
+            await self._send(by_id["listWarehouses"], self._callers[OPERATOR], Call())
+        ).json["items"]:
             self._pools.add("warehouse", warehouse["warehouseId"])
         for number in range(SCARCE + PLENTY):
             stock = [{"warehouseId": "WH-EAST", "quantity": 5 if number < SCARCE else 1000}]
@@ -226,7 +244,9 @@ class Model:
             sku = f"{self._prefix}-P{number}"
             self._pools.add("sku", sku)
             body = {"productId": sku, "name": "Model", "price": price, "initialStock": stock}
-            assert (await self._send(by_id["createProduct"], self._callers[OPERATOR], Call(body=body))).status == 201
+            assert (
+                await self._send(by_id["createProduct"], self._callers[OPERATOR], Call(body=body))
+            ).status == 201
         for service in ("orders", "inventory", "notifications", "users"):
             (letter,) = await self._stack.rows(service, DEAD_LETTER, service)
             self._pools.add("letter", str(letter["id"]))
@@ -252,4 +272,6 @@ class Model:
 
 def _entry(operation: Described) -> Operation:
     known = TABLE.get(operation.name)
-    return known or Operation(2, (*PEOPLE, ADMIN, ADMIN), reading(operation.name, operation.parameters))
+    return known or Operation(
+        2, (*PEOPLE, ADMIN, ADMIN), reading(operation.name, operation.parameters)
+    )

@@ -17,15 +17,22 @@ from valerix.contracts.ids import first_id_at
 
 MAX_LIMIT = 200
 DEFAULT_LIMIT = 50
-Limit = Annotated[int, Parameter(ge=1, le=MAX_LIMIT, description="Maximum number of items on the page")]
-Cursor = Annotated[str | None, Parameter(max_length=500, description="`nextCursor` of the previous page")]
+Limit = Annotated[
+    int, Parameter(ge=1, le=MAX_LIMIT, description="Maximum number of items on the page")
+]
+Cursor = Annotated[
+    str | None, Parameter(max_length=500, description="`nextCursor` of the previous page")
+]
 
 Integer = Annotated[int, msgspec.Meta(ge=-(2**63), lt=2**63)]
 """The range of a PostgreSQL bigint."""
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _TIME: Final[dict[str, Any]] = {"format": "date-time"}
 Since = Annotated[str | None, QueryParameter(name="from", max_length=50, schema_extra=_TIME)]
-Until = Annotated[str | None, QueryParameter(name="to", max_length=50, schema_extra=_TIME, description="exclusive")]
+Until = Annotated[
+    str | None,
+    QueryParameter(name="to", max_length=50, schema_extra=_TIME, description="exclusive"),
+]
 """Times as text. `parse_moment` parses them."""
 
 T = TypeVar("T")

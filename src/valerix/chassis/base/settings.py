@@ -160,7 +160,12 @@ def is_origin(text: str) -> bool:
     That is: scheme and host in lower case, optionally a port, nothing else.
     """
     parts = urlsplit(text)
-    named = parts.scheme in ("http", "https") and bool(parts.hostname) and "*" not in text and "@" not in text
+    named = (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and "*" not in text
+        and "@" not in text
+    )
     return named and text == f"{parts.scheme}://{parts.netloc}".lower()
 
 

@@ -71,7 +71,9 @@ class _Loop:
         """
         if self.task.done():
             return f"{self._name} has ended"
-        return f"{self._name} failed, times in a row: {self._failures}" if self._is_unsteady() else ""
+        return (
+            f"{self._name} failed, times in a row: {self._failures}" if self._is_unsteady() else ""
+        )
 
 
 class Loops:

@@ -91,7 +91,13 @@ class LogStream:
 def _leave_rows_out(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Removes the row that PostgreSQL adds to some errors: it contains names and addresses."""
     given = event.get("exc_info")
-    error = given[1] if isinstance(given, tuple) else given if isinstance(given, Exception) else sys.exc_info()[1]
+    error = (
+        given[1]
+        if isinstance(given, tuple)
+        else given
+        if isinstance(given, Exception)
+        else sys.exc_info()[1]
+    )
     seen: set[int] = set()
     while given and error is not None and id(error) not in seen:
         seen.add(id(error))

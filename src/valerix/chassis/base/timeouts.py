@@ -150,7 +150,11 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         """A copy with `time_scale` applied; a lease shortened by it keeps LEAST_LEASE_SECONDS."""
         if self.time_scale == 1:
             return self
-        names = (field.name for field in msgspec.structs.fields(Timeouts) if field.name.endswith("_seconds"))
+        names = (
+            field.name
+            for field in msgspec.structs.fields(Timeouts)
+            if field.name.endswith("_seconds")
+        )
         return msgspec.structs.replace(self, **{name: self._scaled(name) for name in names})
 
     def _scaled(self, name: str) -> float:

@@ -54,7 +54,9 @@ _BOUNDS: Final = (
 
 
 def decode(
-    decoder: "msgspec.json.Decoder[T]", body: bytes, more: Callable[[Any], list[FieldError]] = lambda raw: []
+    decoder: "msgspec.json.Decoder[T]",
+    body: bytes,
+    more: Callable[[Any], list[FieldError]] = lambda raw: [],
 ) -> T:
     """Decodes `body`. Only a bad body pays for the search for its faults.
 
@@ -188,14 +190,20 @@ class _Search:
         """Errors of the members of an object or a list; empty when the value itself is wrong."""
         if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(raw, Mapping):
             yield from self._inside_object(bare, raw, at)
-        elif typing.get_origin(bare) is list and isinstance(raw, list) and len(raw) <= _max_length(kind):
+        elif (
+            typing.get_origin(bare) is list
+            and isinstance(raw, list)
+            and len(raw) <= _max_length(kind)
+        ):
             (item,) = typing.get_args(bare)
             for i, value in enumerate(raw):
                 if self._looks >= MAX_LOOKS:
                     return
                 yield from self.look(item, value, f"{at}/{i}")
 
-    def _inside_object(self, kind: type[msgspec.Struct], raw: Mapping[str, Any], at: str) -> Iterator[FieldError]:
+    def _inside_object(
+        self, kind: type[msgspec.Struct], raw: Mapping[str, Any], at: str
+    ) -> Iterator[FieldError]:
         fields = msgspec.structs.fields(kind)
         for field in fields:
             pointer = f"{at}/{field.encode_name}"
@@ -205,7 +213,11 @@ class _Search:
                 yield FieldError(pointer, MISSING)
         if kind.__struct_config__.forbid_unknown_fields:
             known = {field.encode_name for field in fields} | {kind.__struct_config__.tag_field}
-            yield from (FieldError(f"{at}/{_escaped(name)}", "Unknown field") for name in raw if name not in known)
+            yield from (
+                FieldError(f"{at}/{_escaped(name)}", "Unknown field")
+                for name in raw
+                if name not in known
+            )
 
 
 def _refused(kind: Any, raw: Any, at: str) -> Iterator[FieldError]:
@@ -218,11 +230,19 @@ def _refused(kind: Any, raw: Any, at: str) -> Iterator[FieldError]:
         for i, value in enumerate(raw):
             yield from _refused(typing.get_args(bare)[0], value, f"{at}/{i}")
     else:
-        said = (meta.extra[text.REFUSES] for meta in _metas(kind) if meta.extra and text.REFUSES in meta.extra)
+        said = (
+            meta.extra[text.REFUSES]
+            for meta in _metas(kind)
+            if meta.extra and text.REFUSES in meta.extra
+        )
         rule = next(said, text.IN_A_LINE)
         if rule is None:
             return
-        if rule.search(raw) if isinstance(raw, str) else text.IN_JSON.search(msgspec.json.encode(raw)):
+        if (
+            rule.search(raw)
+            if isinstance(raw, str)
+            else text.IN_JSON.search(msgspec.json.encode(raw))
+        ):
             yield FieldError(at, text.REFUSED)
 
 
@@ -231,7 +251,10 @@ def _located(error: msgspec.ValidationError, bare: Any, kind: Any, at: str) -> F
 
     A missing or unknown tag of a tagged object is reported at the tag.
     """
-    tags = {str(member.__struct_config__.tag): member.__struct_config__.tag_field for member in _tagged_members(bare)}
+    tags = {
+        str(member.__struct_config__.tag): member.__struct_config__.tag_field
+        for member in _tagged_members(bare)
+    }
     name = next(iter(tags.values()), None)
     if name and str(error).startswith("Object missing required field"):
         return FieldError(f"{at}/{name}", MISSING)
@@ -258,7 +281,9 @@ def _bare(kind: Any) -> Any:
     while typing.get_origin(kind) is typing.Annotated:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        members = [arg for arg in typing.get_args(kind) if arg not in (type(None), msgspec.UnsetType)]
+        members = [
+            arg for arg in typing.get_args(kind) if arg not in (type(None), msgspec.UnsetType)
+        ]
         if len(members) == 1:
             return _bare(members[0])
     return kind
@@ -275,7 +300,9 @@ def _metas(kind: Any) -> Iterator[msgspec.Meta]:
 
 
 def _max_length(kind: Any) -> float:
-    return next((meta.max_length for meta in _metas(kind) if meta.max_length is not None), float("inf"))
+    return next(
+        (meta.max_length for meta in _metas(kind) if meta.max_length is not None), float("inf")
+    )
 
 
 def _pattern(kind: Any) -> str:

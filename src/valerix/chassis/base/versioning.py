@@ -12,7 +12,10 @@ class VersionConflict(Problem):
     status, code, title = 412, "version_conflict", "Changed elsewhere in the meantime"
 
     def __init__(self, version: int) -> None:
-        super().__init__(f"The current version is {version}; read it again and repeat the change", version=version)
+        super().__init__(
+            f"The current version is {version}; read it again and repeat the change",
+            version=version,
+        )
 
 
 def etag(version: int) -> dict[str, str]:

@@ -23,7 +23,10 @@ class Breaker:
     """
 
     def __init__(
-        self, policy: Policy, changed: Callable[[str], None] = lambda state: None, clock: Clock = time.monotonic
+        self,
+        policy: Policy,
+        changed: Callable[[str], None] = lambda state: None,
+        clock: Clock = time.monotonic,
     ) -> None:
         """`changed` is called with every new state."""
         self._policy = policy

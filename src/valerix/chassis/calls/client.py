@@ -43,9 +43,13 @@ OUTCOMES = ("success", "refused", "failed", "circuit_open")
 LEAST_SECONDS = 0.01
 """With less time left than this, a call is not sent."""
 breaker_state = Gauge("circuit_breaker_state", "0 closed, 1 open, 2 half-open", ["dependency"])
-breaker_changes = Counter("circuit_breaker_changes_total", "New states of the circuit breaker", ["dependency", "state"])
+breaker_changes = Counter(
+    "circuit_breaker_changes_total", "New states of the circuit breaker", ["dependency", "state"]
+)
 call_attempts = Counter(
-    "call_attempts_total", "Attempts of calls to other services, retries included", ["dependency", "outcome"]
+    "call_attempts_total",
+    "Attempts of calls to other services, retries included",
+    ["dependency", "outcome"],
 )
 call_retries = Counter("call_retries_total", "Retries of calls to other services", ["dependency"])
 
@@ -157,7 +161,9 @@ class HttpClient:
         self._headers = {"user-agent": "valerix", **(headers or {})}
         self.attempts = dict.fromkeys(OUTCOMES, 0)
         self.retries = 0
-        self._counters = {outcome: call_attempts.labels(dependency, outcome) for outcome in OUTCOMES}
+        self._counters = {
+            outcome: call_attempts.labels(dependency, outcome) for outcome in OUTCOMES
+        }
         breaker_state.labels(dependency).set_function(lambda: STATES.index(self.breaker.state))
 
     @classmethod
@@ -189,13 +195,19 @@ class HttpClient:
         report: Report | None = None,
     ) -> T:
         """POSTs `body`, decodes a 2xx with `answer`, reports every attempt. Raises CallFailed."""
-        return await self._call(_Request("POST", path, msgspec.json.encode(body)), answer, deadline, report)
+        return await self._call(
+            _Request("POST", path, msgspec.json.encode(body)), answer, deadline, report
+        )
 
-    async def get(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
+    async def get(
+        self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None
+    ) -> T:
         """GETs `path` and decodes a 2xx with `answer`. Raises CallFailed."""
         return await self._call(_Request("GET", path), answer, deadline, None)
 
-    async def delete(self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None) -> T:
+    async def delete(
+        self, path: str, answer: "msgspec.json.Decoder[T]", *, deadline: Deadline | None = None
+    ) -> T:
         """Sends a DELETE, perhaps twice, and decodes a 2xx with `answer`. Raises CallFailed."""
         return await self._call(_Request("DELETE", path), answer, deadline, None)
 
@@ -296,7 +308,13 @@ class HttpClient:
             failure = error
             raise
         finally:
-            self._count("success" if failure is None else "refused" if isinstance(failure, Refused) else "failed")
+            self._count(
+                "success"
+                if failure is None
+                else "refused"
+                if isinstance(failure, Refused)
+                else "failed"
+            )
             if report is not None:
                 report(Attempt(started_at, round((time.perf_counter() - clock) * 1000, 2), failure))
 
@@ -321,7 +339,9 @@ class HttpClient:
             if request.body is not None:
                 headers["content-type"] = "application/json"
             try:
-                reply = await connections.send(request.method, request.path, headers, request.body, remaining)
+                reply = await connections.send(
+                    request.method, request.path, headers, request.body, remaining
+                )
             except NeverSent:
                 continue
             except (TransferFailed, TimeoutError) as error:
@@ -359,7 +379,13 @@ class HttpClient:
     def _breaker_changed(self, state: str) -> None:
         breaker_changes.labels(self.dependency, state).inc()
         calls, failures = self.breaker.window()
-        log.warning("circuit breaker changed", dependency=self.dependency, state=state, calls=calls, failures=failures)
+        log.warning(
+            "circuit breaker changed",
+            dependency=self.dependency,
+            state=state,
+            calls=calls,
+            failures=failures,
+        )
 
 
 class _Request(NamedTuple):
@@ -370,7 +396,9 @@ class _Request(NamedTuple):
 
 def _decode(dependency: str, status: int, content: bytes, answer: "msgspec.json.Decoder[T]") -> T:
     if status >= 400:
-        raise (Unacceptable if status in {400, 422} else Refused)(dependency, status, _problem(content))
+        raise (Unacceptable if status in {400, 422} else Refused)(
+            dependency, status, _problem(content)
+        )
     try:
         return answer.decode(content)
     except msgspec.MsgspecError as error:

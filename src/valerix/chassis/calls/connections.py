@@ -96,7 +96,11 @@ class Connections:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    _Connection, self._host, self._port, ssl=self._tls, server_hostname=server_hostname
+                    _Connection,
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    server_hostname=server_hostname,
                 )
         except (OSError, TimeoutError) as error:
             raise NeverSent(str(error) or "no connection in time") from error
@@ -188,16 +192,26 @@ class _Connection(asyncio.Protocol):
         self._answer.set_result(Reply(status, self._headers, b"".join(self._chunks)))
 
 
-def _message(method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+def _message(
+    method: str, path: str, host: str, headers: Mapping[str, str], body: bytes | None
+) -> bytes:
     """The bytes of a request.
 
     Raises ValueError for parts that would turn it into another request than it looks like.
     """
-    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"host: {host}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     if body is not None:
         lines.append(f"content-length: {len(body)}")
     head = "\r\n".join(lines)
     breaks = len(lines) - 1
-    if not path.startswith("/") or " " in path or (head.count("\r"), head.count("\n")) != (breaks, breaks):
+    if (
+        not path.startswith("/")
+        or " " in path
+        or (head.count("\r"), head.count("\n")) != (breaks, breaks)
+    ):
         raise ValueError(f"not a path, or a header with a line break: {method} {path!r}")
     return head.encode("latin-1") + b"\r\n\r\n" + (body or b"")

@@ -40,11 +40,16 @@ class RemoteFaults:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, service: str, urls: Sequence[str], settings: ServiceSettings) -> AsyncIterator[Self]:
+    async def open(
+        cls, service: str, urls: Sequence[str], settings: ServiceSettings
+    ) -> AsyncIterator[Self]:
         """Raises SettingsError without a signing key."""
         if settings.signing_key_file is None:
             raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
-        issuer, policy = TokenIssuer(settings.signing_key_file), replace(Policy.of(settings), retries=RETRIES)
+        issuer, policy = (
+            TokenIssuer(settings.signing_key_file),
+            replace(Policy.of(settings), retries=RETRIES),
+        )
         async with (
             HttpClient.open(service, urls, Policy.of(settings), tokens=issuer) as reading,
             HttpClient.open(service, urls, policy, tokens=PersonTokens()) as ending,
@@ -54,7 +59,9 @@ class RemoteFaults:
     async def state(self) -> ServiceChaos:
         """The faults of the service. Raises FaultsUnreachable."""
         try:
-            return await self._reading.get(READ_FAULTS, _state, deadline=Deadline.after(WAIT_SECONDS))
+            return await self._reading.get(
+                READ_FAULTS, _state, deadline=Deadline.after(WAIT_SECONDS)
+            )
         except CallFailed as error:
             raise FaultsUnreachable(str(error)) from error
 

@@ -30,18 +30,28 @@ class Peer(Protocol):
         """See HttpClient.post. Raises CallFailed."""
 
 
-async def open_peer(name: str, urls: Sequence[str], settings: ServiceSettings, resources: AsyncExitStack) -> HttpClient:
+async def open_peer(
+    name: str, urls: Sequence[str], settings: ServiceSettings, resources: AsyncExitStack
+) -> HttpClient:
     """A client for service `name` that signs with this service's own key.
 
     Raises SettingsError without a key.
     """
     if settings.signing_key_file is None:
         raise SettingsError("VALERIX_SIGNING_KEY_FILE is missing")
-    opened = HttpClient.open(name, urls, Policy.of(settings), tokens=TokenIssuer(settings.signing_key_file))
+    opened = HttpClient.open(
+        name, urls, Policy.of(settings), tokens=TokenIssuer(settings.signing_key_file)
+    )
     return await resources.enter_async_context(opened)
 
 
-async def ask(peer: Peer, path: str, body: msgspec.Struct, answer: "msgspec.json.Decoder[T]", deadline: Deadline) -> T:
+async def ask(
+    peer: Peer,
+    path: str,
+    body: msgspec.Struct,
+    answer: "msgspec.json.Decoder[T]",
+    deadline: Deadline,
+) -> T:
     """Makes a call that changes nothing.
 
     Raises NotSent for every failure: without an effect, no outcome can be unknown.

@@ -30,7 +30,9 @@ class RetryBudget:
     def take(self) -> bool:
         """Whether one more retry is allowed."""
         now = self._clock()
-        self._tokens = min(self.CAPACITY, self._tokens + (now - self._topped_up_at) * self.PER_SECOND)
+        self._tokens = min(
+            self.CAPACITY, self._tokens + (now - self._topped_up_at) * self.PER_SECOND
+        )
         self._topped_up_at = now
         if self._tokens < 1:
             return False

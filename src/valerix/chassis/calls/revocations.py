@@ -27,7 +27,9 @@ Fetch = Callable[[ListRevoked], Awaitable[RevokedSessions]]
 class Revocations:
     """The ids of ended sessions (`session_id in revocations`), and the job that updates them."""
 
-    def __init__(self, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, fetch: Fetch | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._fetch = fetch
         self._now = now
         self._until: dict[str, float] = {}
@@ -59,7 +61,9 @@ class Revocations:
 
     def _forget_the_old(self) -> None:
         now = self._now()
-        self._until = {session_id: until for session_id, until in self._until.items() if until > now}
+        self._until = {
+            session_id: until for session_id, until in self._until.items() if until > now
+        }
 
 
 def fetch_from(client: HttpClient) -> Fetch:

@@ -15,7 +15,12 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
 class _RequestedFault(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind", forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    tag_field="kind",
+    forbid_unknown_fields=True,
 ):
     """A requested fault. It ends by itself after `duration_seconds`.
 

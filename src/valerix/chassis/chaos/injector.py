@@ -18,7 +18,16 @@ from litestar.types import ASGIApp, Receive, Send
 from prometheus_client import Counter, Gauge
 
 from valerix.chassis.base.problems import Problem, Unavailable
-from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Errors, Failpoint, Gremlin, Injected, Register
+from valerix.chassis.chaos.faults import (
+    Behaviour,
+    Crash,
+    Cut,
+    Errors,
+    Failpoint,
+    Gremlin,
+    Injected,
+    Register,
+)
 from valerix.chassis.chaos.points import CUTS, POINTS, SWITCHES, Hold, ReplyDropped
 from valerix.chassis.chaos.store import Store
 
@@ -40,9 +49,12 @@ Health stays truthful, and faults can always be switched off.
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 KINDS: Final = (Gremlin, Crash, Errors, Cut, Failpoint, Behaviour)
 
-gremlin_activations = Counter("gremlin_activations_total", "Requests delayed by the latency gremlin")
+gremlin_activations = Counter(
+    "gremlin_activations_total", "Requests delayed by the latency gremlin"
+)
 crash_simulations = Counter(
-    "crash_simulations_total", "Replies withheld after the commit, whether or not the process was killed"
+    "crash_simulations_total",
+    "Replies withheld after the commit, whether or not the process was killed",
 )
 strikes_total = Counter("chaos_strikes_total", "How often injected faults struck", ["kind"])
 faults_active = Gauge("chaos_faults_active", "Faults injected into this process now", ["kind"])
@@ -97,7 +109,11 @@ class Injector:
     def apply(self, register: Register) -> None:
         """Puts the faults of the register into force; faults that it no longer contains end."""
         now = datetime.now(UTC)
-        wanted = {one.id: one for one in register.faults if not one.is_over(now) and one.id not in self._spent}
+        wanted = {
+            one.id: one
+            for one in register.faults
+            if not one.is_over(now) and one.id not in self._spent
+        }
         for gone in self._running.keys() - wanted.keys():
             self._running.pop(gone).ended.set()
         for fresh in wanted.keys() - self._running.keys():
@@ -133,7 +149,9 @@ class Injector:
                 case _:
                     pass
         for kind in KINDS:
-            faults_active.labels(kind.__name__.lower()).set(sum(isinstance(one.fault, kind) for one in running))
+            faults_active.labels(kind.__name__.lower()).set(
+                sum(isinstance(one.fault, kind) for one in running)
+            )
 
     async def _struck(self, one: _Running, **where: str) -> bool:
         """Counts a strike.

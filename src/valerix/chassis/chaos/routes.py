@@ -23,7 +23,9 @@ class ChaosDisabled(NotFound):
     code, title = "chaos_disabled", "Faults cannot be injected here"
 
     def __init__(self) -> None:
-        super().__init__("Fault injection is disabled here; start with VALERIX_CHAOS=enabled where things may break")
+        super().__init__(
+            "Fault injection is disabled here; start with VALERIX_CHAOS=enabled where things may break"
+        )
 
 
 REFUSALS: Final = (ChaosDisabled,)
@@ -61,7 +63,14 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
         """
         return await allowed().inject(data, actor)
 
-    @delete(PATH, access=ADMINS, tags=["chaos"], operation_id="stopChaos", refuses=REFUSALS, status_code=200)
+    @delete(
+        PATH,
+        access=ADMINS,
+        tags=["chaos"],
+        operation_id="stopChaos",
+        refuses=REFUSALS,
+        status_code=200,
+    )
     async def stop_chaos(actor: Actor) -> ServiceChaos:
         """End every fault of this service."""
         return await allowed().stop(actor)
@@ -72,7 +81,12 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
         return Page(await allowed().overview())
 
     @delete(
-        PATH + "/all", access=ADMINS, tags=["chaos"], operation_id="stopAllChaos", refuses=REFUSALS, status_code=200
+        PATH + "/all",
+        access=ADMINS,
+        tags=["chaos"],
+        operation_id="stopAllChaos",
+        refuses=REFUSALS,
+        status_code=200,
     )
     async def stop_all_chaos(actor: Actor) -> Page[ServiceChaos]:
         """End every fault of every service."""
@@ -83,4 +97,11 @@ def chaos_routes(chaos: Chaos | None, *, alone: bool) -> list[Any]:
         """Serves the console the faults of a service that shares no Valkey."""
         return await allowed().state()
 
-    return [get_chaos, inject_fault, stop_chaos, get_all_chaos, stop_all_chaos, *([get_kept_chaos] if alone else [])]
+    return [
+        get_chaos,
+        inject_fault,
+        stop_chaos,
+        get_all_chaos,
+        stop_all_chaos,
+        *([get_kept_chaos] if alone else []),
+    ]

@@ -44,7 +44,9 @@ class StoreUnavailable(Unavailable):
     code, title = "chaos_store_unavailable", "Valkey cannot be reached"
 
     def __init__(self) -> None:
-        super().__init__("Faults are stored in Valkey, which cannot be reached; active faults end by themselves")
+        super().__init__(
+            "Faults are stored in Valkey, which cannot be reached; active faults end by themselves"
+        )
 
 
 class Menu(msgspec.Struct, frozen=True):
@@ -231,7 +233,12 @@ class ValkeyStore:
     async def count(self, fault_id: str, times: int | None) -> int:
         try:
             counting = self._valkey.eval(
-                COUNT, 1, _key(self._service, "strikes"), fault_id, f"{fault_id} {self._instance}", times or 0
+                COUNT,
+                1,
+                _key(self._service, "strikes"),
+                fault_id,
+                f"{fault_id} {self._instance}",
+                times or 0,
             )
             return cast(int, await _bounded(counting))
         except StoreUnavailable:
@@ -243,7 +250,11 @@ class ValkeyStore:
         stored = await _bounded(self._valkey.hgetall(_key(service, "strikes")))
         found: dict[str, StrikeCounts] = {}
         for one in fault_ids:
-            by_copy = {f.removeprefix(f"{one} "): int(n) for f, n in stored.items() if f.startswith(f"{one} ")}
+            by_copy = {
+                f.removeprefix(f"{one} "): int(n)
+                for f, n in stored.items()
+                if f.startswith(f"{one} ")
+            }
             found[one] = StrikeCounts(int(stored.get(one, 0)), by_copy)
         return found
 
@@ -260,7 +271,9 @@ class ValkeyStore:
     async def _apply(self, apply: Callable[[Register], None]) -> None:
         register = await self.read(self._service)
         apply(register)
-        await _bounded(self._valkey.hset(_key(self._service, "copies"), self._instance, str(register.version)))
+        await _bounded(
+            self._valkey.hset(_key(self._service, "copies"), self._instance, str(register.version))
+        )
 
     async def _leave(self) -> None:
         try:

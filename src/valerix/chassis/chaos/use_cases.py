@@ -14,7 +14,14 @@ from valerix.chassis.base.problems import Invalid, Unavailable
 from valerix.chassis.chaos.faults import Behaviour, Crash, Cut, Failpoint, Fault, Injected, Register
 from valerix.chassis.chaos.injector import Injector, crash_simulations
 from valerix.chassis.chaos.points import POINTS, SWITCHES
-from valerix.chassis.chaos.store import LocalStore, Menu, Store, StoreUnavailable, StrikeCounts, ValkeyStore
+from valerix.chassis.chaos.store import (
+    LocalStore,
+    Menu,
+    Store,
+    StoreUnavailable,
+    StrikeCounts,
+    ValkeyStore,
+)
 from valerix.contracts.acts import CHAOS_ARMED, CHAOS_ENDED, Actor, RecordAct
 from valerix.contracts.ids import new_id
 
@@ -78,7 +85,12 @@ class Chaos:
     """
 
     def __init__(
-        self, store: Store, service: str, menu: Menu, record: Recorder, elsewhere: Sequence[Elsewhere] = ()
+        self,
+        store: Store,
+        service: str,
+        menu: Menu,
+        record: Recorder,
+        elsewhere: Sequence[Elsewhere] = (),
     ) -> None:
         self._store = store
         self._service = service
@@ -95,9 +107,13 @@ class Chaos:
         `record` raises.
         """
         self._check(fault)
-        await self._record(_act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)), actor)
+        await self._record(
+            _act(CHAOS_ARMED, self._service, actor, msgspec.to_builtins(fault)), actor
+        )
         now = datetime.now(UTC)
-        fresh = Injected(new_id(), fault, actor.id, now, now + timedelta(seconds=fault.duration_seconds))
+        fresh = Injected(
+            new_id(), fault, actor.id, now, now + timedelta(seconds=fault.duration_seconds)
+        )
 
         def edit(before: Register) -> Register:
             rest = _stopped(before.faults, actor.id, now, lambda one: one.fault.slot == fault.slot)
@@ -139,7 +155,9 @@ class Chaos:
         An earlier version left such entries.
         """
         own = {one.service for one in self._elsewhere}
-        return {name: menu for name, menu in (await self._store.services()).items() if name not in own}
+        return {
+            name: menu for name, menu in (await self._store.services()).items() if name not in own
+        }
 
     async def _stop(self, service: str, actor: Actor) -> None:
         """Ends the faults even if that cannot be put on record: a fault may be the reason."""
@@ -148,7 +166,9 @@ class Chaos:
 
         def edit(before: Register) -> Register:
             ended[:] = [one.id for one in before.faults if not one.is_over(now)]
-            return Register(before.version + 1, tuple(_stopped(before.faults, actor.id, now, lambda one: True)))
+            return Register(
+                before.version + 1, tuple(_stopped(before.faults, actor.id, now, lambda one: True))
+            )
 
         await self._store.change(service, edit)
         if not ended:
@@ -216,7 +236,9 @@ async def open_chaos(
     injector = Injector(store, spared)
     try:
         register = await store.read(service)
-        counts = await store.counts(service, [one.id for one in register.faults if isinstance(one.fault, Crash)])
+        counts = await store.counts(
+            service, [one.id for one in register.faults if isinstance(one.fault, Crash)]
+        )
         crash_simulations.inc(sum(count.by_copy.get(instance, 0) for count in counts.values()))
         injector.apply(register)
     except StoreUnavailable:
@@ -246,17 +268,29 @@ def _known(field: str, name: str, names: Sequence[str]) -> None:
         raise Invalid.of(field, message)
 
 
-def _stopped(faults: Iterable[Injected], by: str, now: datetime, ends: Callable[[Injected], bool]) -> list[Injected]:
+def _stopped(
+    faults: Iterable[Injected], by: str, now: datetime, ends: Callable[[Injected], bool]
+) -> list[Injected]:
     """Stops the faults that are in force and match `ends`; all others stay unchanged."""
     return [
-        msgspec.structs.replace(one, stopped_at=now, stopped_by=by) if not one.is_over(now) and ends(one) else one
+        msgspec.structs.replace(one, stopped_at=now, stopped_by=by)
+        if not one.is_over(now) and ends(one)
+        else one
         for one in faults
     ]
 
 
 def _view(one: Injected, counts: StrikeCounts, now: datetime) -> FaultView:
     spent = one.times is not None and counts.total >= one.times
-    state = "spent" if spent else "stopped" if one.stopped_at else "expired" if one.until <= now else "active"
+    state = (
+        "spent"
+        if spent
+        else "stopped"
+        if one.stopped_at
+        else "expired"
+        if one.until <= now
+        else "active"
+    )
     return FaultView(
         id=one.id,
         state=state,

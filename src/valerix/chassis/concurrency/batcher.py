@@ -20,7 +20,10 @@ log = structlog.get_logger()
 In = TypeVar("In")
 Out = TypeVar("Out")
 batch_items = Histogram(
-    "coalescer_batch_items", "Items per batch", ["coalescer"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+    "coalescer_batch_items",
+    "Items per batch",
+    ["coalescer"],
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 
 
@@ -163,7 +166,9 @@ class Batcher(Generic[In, Out]):
 
     async def _run_in_parts(self, items: list[In]) -> list[Out | Exception]:
         results: list[Out | Exception] = []
-        for part, outcome in await by_halves(items, lambda some: self._run(list(some)), self._impossible):
+        for part, outcome in await by_halves(
+            items, lambda some: self._run(list(some)), self._impossible
+        ):
             results += [outcome] if isinstance(outcome, Exception) else outcome
             if not isinstance(outcome, Exception) and len(outcome) != len(part):
                 raise RuntimeError(f"a batch of {len(part)} came back with {len(outcome)} results")

@@ -17,7 +17,9 @@ class TtlCache(Generic[K, V]):
     When the cache is full, all entries are dropped at once.
     """
 
-    def __init__(self, ttl_seconds: float, capacity: int, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, ttl_seconds: float, capacity: int, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ttl = ttl_seconds
         self._capacity = capacity
         self._now = now

@@ -11,7 +11,9 @@ Out = TypeVar("Out")
 
 
 async def by_halves(
-    items: Sequence[In], work: Callable[[Sequence[In]], Awaitable[Out]], impossible: tuple[type[Exception], ...]
+    items: Sequence[In],
+    work: Callable[[Sequence[In]], Awaitable[Out]],
+    impossible: tuple[type[Exception], ...],
 ) -> list[tuple[Sequence[In], Out | Exception]]:
     """Runs `work` over all items; when it raises one of `impossible`, over each half, and so on.
 

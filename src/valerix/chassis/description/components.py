@@ -29,10 +29,14 @@ def schemas(annotations: Iterable[Any]) -> dict[str, Any]:
     """The schemas of all structs and enums in `annotations`, by component name."""
     structs = [each for annotation in annotations for each in _structs(annotation)]
     _, found = msgspec.json.schema_components(structs, ref_template=PREFIX + "{name}")
-    classes = {each.__name__: each for each in _classes(msgspec.inspect.multi_type_info(structs), set())}
+    classes = {
+        each.__name__: each for each in _classes(msgspec.inspect.multi_type_info(structs), set())
+    }
     for name, schema in found.items():
         _describe(schema, classes.get(name.partition("_")[0]))
-    named: dict[str, Any] = named_alike({component_name(name): _typed(schema) for name, schema in found.items()})
+    named: dict[str, Any] = named_alike(
+        {component_name(name): _typed(schema) for name, schema in found.items()}
+    )
     for name, schema in named.items():
         schema["title"] = name
     return named
@@ -136,14 +140,22 @@ def _typed(schema: Any) -> Any:
         return schema
     typed = {name: _typed(inner) for name, inner in schema.items()}
     values = typed.get("enum")
-    untyped = isinstance(values, list) and "type" not in typed and all(isinstance(value, str) for value in values)
+    untyped = (
+        isinstance(values, list)
+        and "type" not in typed
+        and all(isinstance(value, str) for value in values)
+    )
     return {"type": "string", **typed} if untyped else typed
 
 
 def _field_docstrings(cls: type) -> dict[str, str]:
     """The string below each field, by field name; a subclass inherits the strings of its bases."""
     modules = [(each.__module__, each.__name__) for each in reversed(cls.__mro__)]
-    found = [_docstrings_of(module).get(name, {}) for module, name in modules if module.startswith("valerix.")]
+    found = [
+        _docstrings_of(module).get(name, {})
+        for module, name in modules
+        if module.startswith("valerix.")
+    ]
     return {field: text for own in found for field, text in own.items()}
 
 
@@ -151,11 +163,17 @@ def _field_docstrings(cls: type) -> dict[str, str]:
 def _docstrings_of(module: str) -> dict[str, dict[str, str]]:
     """The field docstrings of each class of a module. The source is read once."""
     tree = ast.parse(inspect.getsource(sys.modules[module]))
-    return {each.name: dict(_strings_below(each.body)) for each in tree.body if isinstance(each, ast.ClassDef)}
+    return {
+        each.name: dict(_strings_below(each.body))
+        for each in tree.body
+        if isinstance(each, ast.ClassDef)
+    }
 
 
 def _strings_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
     for field, below in pairwise(body):
         match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(text))
+            ):
                 yield name, " ".join(text.split())

@@ -12,12 +12,23 @@ import msgspec
 from valerix import __version__
 from valerix.chassis.description.openapi import ecma
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute
-from valerix.contracts.events import ACT_SOURCES, ACTS, BY_SOURCE, CONSUMERS, PREFIX, VERSION, Envelope
+from valerix.contracts.events import (
+    ACT_SOURCES,
+    ACTS,
+    BY_SOURCE,
+    CONSUMERS,
+    PREFIX,
+    VERSION,
+    Envelope,
+)
 from valerix.contracts.roles import PUBLIC
 
 PATH: Final = "/asyncapi.json"
 _SCHEMAS: Final = "#/components/schemas/"
-_CONSTANTS: Final = {"specversion": {"const": "1.0"}, "datacontenttype": {"const": "application/json"}}
+_CONSTANTS: Final = {
+    "specversion": {"const": "1.0"},
+    "datacontenttype": {"const": "application/json"},
+}
 _CHANNEL: Final = """What {publisher} publishes, in batches: a message on the bus is a JSON array of
 one or more of these events (`application/cloudevents-batch+json`). Messages arrive at least once,
 events of one subject in the order of their `sequence`; a repeated event has the same `id`."""
@@ -47,8 +58,12 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
     Raises TypeError unless every event of `source`, and no other, has a type.
     """
     if set(data) != set(BY_SOURCE[source]):
-        raise TypeError(f"{source} publishes {sorted(BY_SOURCE[source])}, but {sorted(data)} have a type")
-    references, schemas = msgspec.json.schema_components([Envelope, *data.values()], ref_template=_SCHEMAS + "{name}")
+        raise TypeError(
+            f"{source} publishes {sorted(BY_SOURCE[source])}, but {sorted(data)} have a type"
+        )
+    references, schemas = msgspec.json.schema_components(
+        [Envelope, *data.values()], ref_template=_SCHEMAS + "{name}"
+    )
     schemas["Envelope"] = _envelope(schemas["Envelope"])
     for name, reference in zip(data, references[1:], strict=True):
         schemas[_type(name)] = _event(source, name, references[0], reference)
@@ -57,8 +72,16 @@ def document(source: str, data: Mapping[str, type]) -> dict[str, Any]:
         "info": {"title": f"Valerix {source}", "version": __version__},
         "defaultContentType": "application/cloudevents+json",
         "channels": {source: _channel(source, data)},
-        "operations": {f"tell{source.capitalize()}": {"action": "send", "channel": {"$ref": f"#/channels/{source}"}}},
-        "components": {"messages": {_type(name): _message(name) for name in data}, "schemas": ecma(schemas)},
+        "operations": {
+            f"tell{source.capitalize()}": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{source}"},
+            }
+        },
+        "components": {
+            "messages": {_type(name): _message(name) for name in data},
+            "schemas": ecma(schemas),
+        },
     }
 
 
@@ -80,7 +103,9 @@ def _type(name: str) -> str:
 def _channel(source: str, data: Mapping[str, type]) -> dict[str, Any]:
     return {
         "address": source,
-        "description": _CHANNEL.format(publisher="every service" if source == ACTS else f"the service `{source}`"),
+        "description": _CHANNEL.format(
+            publisher="every service" if source == ACTS else f"the service `{source}`"
+        ),
         "messages": {name: {"$ref": f"#/components/messages/{_type(name)}"} for name in data},
         "x-consumers": list(CONSUMERS[source]),
     }
@@ -100,8 +125,15 @@ def _envelope(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": properties, "required": [*schema["required"], *_CONSTANTS]}
 
 
-def _event(source: str, name: str, envelope: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+def _event(
+    source: str, name: str, envelope: dict[str, Any], data: dict[str, Any]
+) -> dict[str, Any]:
     sources = [f"/valerix/{one}" for one in (ACT_SOURCES if source == ACTS else [source])]
     constants = {"source": {"enum": sources} if len(sources) > 1 else {"const": sources[0]}}
     constants["type"] = {"const": _type(name)}
-    return {"allOf": [envelope, {"type": "object", "properties": {**constants, "data": data}, "required": ["data"]}]}
+    return {
+        "allOf": [
+            envelope,
+            {"type": "object", "properties": {**constants, "data": data}, "required": ["data"]},
+        ]
+    }

@@ -34,13 +34,17 @@ class Authorization:
         self._service = service
         self._keys = KeyRing(settings.keys_file)
         self._proxies = settings.proxies
-        self._limits = RequestLimits(per_address=settings.address_limit, per_user=settings.user_limit)
+        self._limits = RequestLimits(
+            per_address=settings.address_limit, per_user=settings.user_limit
+        )
 
     def open(self, revocations: Revocations) -> None:
         """Refuses tokens of these sessions from now on."""
         self.verifier = Verifier(self._keys, self._service, revocations)
 
-    def authorize(self, scope: Any, headers: Mapping[bytes, bytes], access: Access) -> Principal | None:
+    def authorize(
+        self, scope: Any, headers: Mapping[bytes, bytes], access: Access
+    ) -> Principal | None:
         """The caller; None on a public route.
 
         Requests with bad tokens count towards the limits, too. Raises Unauthenticated,
@@ -58,7 +62,12 @@ class Authorization:
             self.admit(scope, headers, principal.subject)
         elif principal.on_behalf_of is not None:
             person = principal.on_behalf_of.subject
-            log.info("done for somebody", caller=principal.subject, on_behalf_of=person, endpoint=scope["path"])
+            log.info(
+                "done for somebody",
+                caller=principal.subject,
+                on_behalf_of=person,
+                endpoint=scope["path"],
+            )
         require(principal, access)
         return principal
 
@@ -72,7 +81,9 @@ class Authorization:
         """The origin of the request, for records."""
         return origin_of(scope, dict(scope["headers"]), self._proxies)
 
-    def actor(self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None) -> Actor | None:
+    def actor(
+        self, scope: Any, headers: Mapping[bytes, bytes], principal: Principal | None
+    ) -> Actor | None:
         """The caller as acts name it; None unless it is staff."""
         if principal is None or principal.role not in STAFF.roles:
             return None

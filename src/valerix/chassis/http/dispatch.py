@@ -36,7 +36,11 @@ class Dispatch:
     _methods: Methods
 
     def __init__(
-        self, service: str, settings: ServiceSettings, authorization: Authorization, admission: Admission
+        self,
+        service: str,
+        settings: ServiceSettings,
+        authorization: Authorization,
+        admission: Admission,
     ) -> None:
         self._service = service
         self._settings = settings
@@ -86,7 +90,9 @@ class Dispatch:
         trace = trace or telemetry.new_trace_id()
         token = telemetry.trace_id.set(trace)
         method = scope["method"]
-        writer = edge.ResponseWriter(send, trace, Reading(method, headers) if method in READING else None)
+        writer = edge.ResponseWriter(
+            send, trace, Reading(method, headers) if method in READING else None
+        )
         writer.headers += self._cross_origin.headers(headers)
         scope = _as_routed(scope)
         scope["valerix_headers"] = writer.headers
@@ -104,10 +110,14 @@ class Dispatch:
             if route is not None:
                 response = await self._handle_raw(route, scope, headers, receive)
                 if armed:
-                    await self.injector.before_reply(scope["method"], scope["path"], response.status)
+                    await self.injector.before_reply(
+                        scope["method"], scope["path"], response.status
+                    )
                 await writer.respond(response)
             else:
-                body = scope[edge.BODY] = edge.Body(scope, headers, receive, self._settings.max_body_bytes)
+                body = scope[edge.BODY] = edge.Body(
+                    scope, headers, receive, self._settings.max_body_bytes
+                )
                 app = self.injector.around(self._litestar) if armed else self._litestar
                 await app(scope, body.receive, writer.send)
         except ReplyDropped:
@@ -145,7 +155,9 @@ class Dispatch:
         edge.refuse_unknown(scope, frozenset())
         body = await edge.read_body(scope, headers, receive, self._settings.max_body_bytes)
         actor = self._authorization.actor(scope, headers, principal)
-        return await route.handle(RawRequest(body, scope["headers"], principal, self.deadline(headers), actor))
+        return await route.handle(
+            RawRequest(body, scope["headers"], principal, self.deadline(headers), actor)
+        )
 
     def deadline(self, headers: Mapping[bytes, bytes]) -> Deadline:
         """The deadline of the caller, at most that of this service."""

@@ -44,7 +44,9 @@ from valerix.contracts.faults import READ_FAULTS
 from valerix.contracts.revocations import LIST_REVOKED
 
 log = structlog.get_logger()
-requests_total = Counter("http_requests_total", "HTTP requests answered", ["method", "endpoint", "status"])
+requests_total = Counter(
+    "http_requests_total", "HTTP requests answered", ["method", "endpoint", "status"]
+)
 request_seconds = Histogram(
     "http_request_duration_seconds",
     "Time from the first byte read to the last byte handed over",
@@ -117,7 +119,11 @@ class ResponseWriter:
         """For Litestar: forwards a message, records the status and adds the edge's headers."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message["headers"], (b"trace-id", self._trace), *self._own_headers()]
+            message["headers"] = [
+                *message["headers"],
+                (b"trace-id", self._trace),
+                *self._own_headers(),
+            ]
         await self._send(message)
 
     async def respond(self, response: RawResponse) -> None:
@@ -125,8 +131,13 @@ class ResponseWriter:
         self.status = response.status
         headers = [(b"trace-id", self._trace), *self._own_headers(), *response.headers]
         if response.status not in BODILESS:
-            headers += [(b"content-type", response.media_type), (b"content-length", b"%d" % len(response.body))]
-        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+            headers += [
+                (b"content-type", response.media_type),
+                (b"content-length", b"%d" % len(response.body)),
+            ]
+        await self._send(
+            {"type": "http.response.start", "status": response.status, "headers": headers}
+        )
         await self._send({"type": "http.response.body", "body": response.body, "more_body": False})
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
@@ -169,9 +180,15 @@ def litestar_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
     """The exception handler of Litestar for all exceptions."""
     if isinstance(error, ReplyDropped):
         raise error
-    problem = _invalid_input(request, error) if isinstance(error, ValidationException) else to_problem(error)
+    problem = (
+        _invalid_input(request, error)
+        if isinstance(error, ValidationException)
+        else to_problem(error)
+    )
     document = problem.document(telemetry.trace_id.get())
-    return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
+    return Response(
+        document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
+    )
 
 
 def to_problem(error: Exception) -> Problem:
@@ -184,11 +201,15 @@ def to_problem(error: Exception) -> Problem:
     if isinstance(error, DomainError) and (kind := problem_types.get(type(error))):
         return DomainProblem(kind, error.code, error.detail, error.extra)
     if isinstance(error, CommitOutcomeUnknown):
-        return OutcomeUnknownProblem("The database connection was lost; repeat the request under the same key")
+        return OutcomeUnknownProblem(
+            "The database connection was lost; repeat the request under the same key"
+        )
     if isinstance(error, NotSent | DeadlineExceeded):
         return DependencyUnavailable("A service this depends on cannot be reached; try again")
     if isinstance(error, CallFailed):
-        return OutcomeUnknownProblem("A service this depends on gave no answer; repeat the request under the same key")
+        return OutcomeUnknownProblem(
+            "A service this depends on gave no answer; repeat the request under the same key"
+        )
     return _from_litestar(error)
 
 
@@ -203,7 +224,9 @@ def _from_litestar(error: Exception) -> Problem:
         return Invalid(validation.TOO_DEEP)
     log.error("unexpected error", exc_info=error)
     if isinstance(error, IMPOSSIBLE):
-        return ImpossibleValue("One of the values cannot be stored; the log lines with this trace id name the reason")
+        return ImpossibleValue(
+            "One of the values cannot be stored; the log lines with this trace id name the reason"
+        )
     return Problem("The service failed; the log lines with this trace id name the reason")
 
 
@@ -212,7 +235,11 @@ def _invalid_input(request: Request[Any, Any, Any], error: ValidationException) 
 
     Bodies were checked before Litestar read them.
     """
-    found = [e for e in (error.extra or []) if isinstance(e, dict) and e.get("source") not in (None, "body")]
+    found = [
+        e
+        for e in (error.extra or [])
+        if isinstance(e, dict) and e.get("source") not in (None, "body")
+    ]
     errors = [_bad_parameter(request, e.get("key", ""), str(e.get("message", ""))) for e in found]
     if errors:
         return Invalid(f"Check {errors[0].pointer[1:]}: {errors[0].message}", errors)
@@ -224,7 +251,9 @@ def _bad_parameter(request: Request[Any, Any, Any], parameter: str, message: str
     if defined is None:
         return FieldError(f"/{parameter}", message)
     alias = getattr(defined.kwarg_definition, "name", None)
-    kind: Any = Annotated[defined.annotation, msgspec.Meta(pattern=getattr(defined.kwarg_definition, "pattern", None))]
+    kind: Any = Annotated[
+        defined.annotation, msgspec.Meta(pattern=getattr(defined.kwarg_definition, "pattern", None))
+    ]
     return FieldError(f"/{alias or parameter}", validation.reason(message, kind))
 
 
@@ -254,11 +283,23 @@ def refuse_unknown(scope: Any, known: frozenset[str]) -> None:
     """
     if not scope["query_string"] or not scope["path"].startswith(API):
         return
-    names = [name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)]
-    unknown = [name for name in names if name not in known and not name.startswith(IGNORED_PARAMETERS)]
+    names = [
+        name
+        for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    ]
+    unknown = [
+        name for name in names if name not in known and not name.startswith(IGNORED_PARAMETERS)
+    ]
     if unknown:
-        message = f"Unknown query parameter; known: {', '.join(sorted(known))}" if known else NO_PARAMETERS
-        errors = [FieldError(f"/{name[: validation.MAX_SHOWN]}", message) for name in dict.fromkeys(unknown)]
+        message = (
+            f"Unknown query parameter; known: {', '.join(sorted(known))}"
+            if known
+            else NO_PARAMETERS
+        )
+        errors = [
+            FieldError(f"/{name[: validation.MAX_SHOWN]}", message)
+            for name in dict.fromkeys(unknown)
+        ]
         raise Invalid(f"Check {errors[0].pointer[1:]}: {message}", errors[: validation.MAX_ERRORS])
 
 
@@ -266,7 +307,9 @@ def note_parameters(app: Litestar) -> None:
     """Stores in the options of each handler the names of its query parameters."""
     for route in app.routes:
         for handler, model in getattr(route, "route_handler_map", {}).values():
-            handler.opt[PARAMETERS] = frozenset(parameter.field_alias for parameter in model.expected_query_params)
+            handler.opt[PARAMETERS] = frozenset(
+                parameter.field_alias for parameter in model.expected_query_params
+            )
 
 
 @cache
@@ -284,7 +327,8 @@ async def read_body(scope: Any, headers: dict[bytes, bytes], receive: Receive, l
         raise TooLarge(f"The body may have at most {limit} bytes")
     if headers.get(b"content-encoding", IDENTITY).lower() != IDENTITY:
         raise UnsupportedMedia(
-            "Send the body as it is, without Content-Encoding", headers={"Accept-Encoding": IDENTITY.decode()}
+            "Send the body as it is, without Content-Encoding",
+            headers={"Accept-Encoding": IDENTITY.decode()},
         )
     chunks: list[bytes] = []
     size = 0
@@ -322,7 +366,9 @@ def refuse_text(scope: Any) -> None:
 class Body:
     """The body of a request for Litestar: read once the caller is authorized, then replayed."""
 
-    def __init__(self, scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int) -> None:
+    def __init__(
+        self, scope: Any, headers: dict[bytes, bytes], receive: Receive, limit: int
+    ) -> None:
         self._read = partial(read_body, scope, headers, receive, limit)
         self._receive = receive
         self._replay: Any = None
@@ -341,7 +387,9 @@ class Body:
         return message
 
 
-def record(service: str, method: str, endpoint: str, status: int, started: float, trace: str) -> float:
+def record(
+    service: str, method: str, endpoint: str, status: int, started: float, trace: str
+) -> float:
     """Counts the request and writes its log line; returns its duration in seconds.
 
     The line is preformatted: every value comes from the service itself, none needs escaping.

@@ -55,7 +55,9 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     checks: dict[str, CheckResult] = {}
 
 
-UNAVAILABLE: Final = {503: openapi.answer("An essential is missing, or the process is draining", Health)}
+UNAVAILABLE: Final = {
+    503: openapi.answer("An essential is missing, or the process is draining", Health)
+}
 
 
 def tables_present(database: Database, names: list[str]) -> Check:
@@ -121,7 +123,9 @@ def health_routes(
     return [health, deep, metrics, description]
 
 
-def ready_route(service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]) -> RawRoute:
+def ready_route(
+    service: Drainable, essentials: Mapping[str, Check], reported: Mapping[str, Check]
+) -> RawRoute:
     """A raw route: gateway, launcher and console request it twice a second from every process.
 
     `reported`: parts that the service can lack for a while. They are shown, but do not make it
@@ -141,7 +145,9 @@ async def _document_ready() -> Health:
     raise NotImplementedError("the raw route answers this path")
 
 
-def _summary(service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]) -> Health:
+def _summary(
+    service: Drainable, checks: dict[str, CheckResult], reported: dict[str, CheckResult]
+) -> Health:
     well = all(check.status == "ok" for check in checks.values())
     status = "draining" if service.draining else "ok" if well else "unavailable"
     return Health(service.name, status, checks | reported)

@@ -93,18 +93,34 @@ class Resilience(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def resilience_route(
-    service: str, instance: str, clients: Sequence[HttpClient], admission: Admission, responses: RollingSums | None
+    service: str,
+    instance: str,
+    clients: Sequence[HttpClient],
+    admission: Admission,
+    responses: RollingSums | None,
 ) -> Any:
     """The route; `responses`: the durations of the main route, if there is one."""
 
-    @get("/api/v1/resilience", access=STAFF, tags=["resilience"], operation_id="getResilience", sync_to_thread=False)
+    @get(
+        "/api/v1/resilience",
+        access=STAFF,
+        tags=["resilience"],
+        operation_id="getResilience",
+        sync_to_thread=False,
+    )
     def get_resilience() -> Resilience:
         """Show circuit breakers, retries and load of this replica of the service."""
         door = Door(
-            admission.in_flight, admission.limit, admission.ceiling, round(admission.wait_seconds, 4), admission.shed
+            admission.in_flight,
+            admission.limit,
+            admission.ceiling,
+            round(admission.wait_seconds, 4),
+            admission.shed,
         )
         dependencies = [_dependency(client) for client in clients]
-        return Resilience(service, instance, dependencies, door, _responses(responses) if responses else None)
+        return Resilience(
+            service, instance, dependencies, door, _responses(responses) if responses else None
+        )
 
     return get_resilience
 

@@ -23,19 +23,25 @@ class RouteEntry(msgspec.Struct, frozen=True):
     access: list[str]
 
 
-def route_table(app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[SocketRoute]) -> list[RouteEntry]:
+def route_table(
+    app: Litestar, raw: Iterable[RawRoute], sockets: Iterable[SocketRoute]
+) -> list[RouteEntry]:
     """Every route that answers.
 
     Litestar's own (OPTIONS, /schema) declare no access and are closed.
     """
-    found: dict[tuple[str, str], Access] = {(route.method, route.path): route.access for route in raw}
+    found: dict[tuple[str, str], Access] = {
+        (route.method, route.path): route.access for route in raw
+    }
     found |= {(SOCKET, socket.path): socket.access for socket in sockets}
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             if "access" in handler.opt:
                 for method in handler.http_methods:
                     found.setdefault((method, route.path_format), handler.opt["access"])
-    return [RouteEntry(method, path, access.names) for (method, path), access in sorted(found.items())]
+    return [
+        RouteEntry(method, path, access.names) for (method, path), access in sorted(found.items())
+    ]
 
 
 def routes_route(entries: list[RouteEntry]) -> RawRoute:

@@ -134,7 +134,9 @@ class Server(uvicorn.Server):
             return
         self._service.begin_drain()
         loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(loop.call_later, self._service.settings.drain_seconds, self._leave)
+        loop.call_soon_threadsafe(
+            loop.call_later, self._service.settings.drain_seconds, self._leave
+        )
 
     def _leave(self) -> None:
         self.force_exit = self.should_exit

@@ -113,7 +113,9 @@ class Service:
         self.settings: ServiceSettings = settings
         self._instance = settings.instance or name
         self.draining = False
-        self._compose: Callable[[AsyncExitStack], Awaitable[ServiceParts]] = lambda stack: compose(settings, stack)
+        self._compose: Callable[[AsyncExitStack], Awaitable[ServiceParts]] = lambda stack: compose(
+            settings, stack
+        )
         self._admission = Admission(settings.max_in_flight, settings.admission_wait_seconds)
         self._authorization = Authorization(name, settings)
         self._dispatch = Dispatch(name, settings, self._authorization, self._admission)
@@ -173,7 +175,9 @@ class Service:
         app = self._litestar(parts, raw, reported, opened.chaos if opened else None)
         injector = opened.injector if opened else Injector(LocalStore(self.name, self.name), ())
         table += route_table.route_table(app, raw, parts.sockets)
-        methods = Methods((entry.method, entry.path) for entry in table if entry.method != route_table.SOCKET)
+        methods = Methods(
+            (entry.method, entry.path) for entry in table if entry.method != route_table.SOCKET
+        )
         self._dispatch.open(app, raw, parts.sockets, injector, methods)
         watch: Work = partial(self._admission.watch, parts.queues)
         jobs = [*parts.jobs, *([opened.job] if opened else [])]
@@ -200,7 +204,9 @@ class Service:
     async def _open_recorder(self) -> Recorder:
         if self.settings.chaos != "enabled" or not self.settings.users_url:
             return no_recorder
-        client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=PersonTokens())
+        client = HttpClient.open(
+            "users", self.settings.users_url, Policy.of(self.settings), tokens=PersonTokens()
+        )
         return recorder_at(await self._resources.enter_async_context(client))
 
     async def _check_jobs(self) -> None:
@@ -217,17 +223,25 @@ class Service:
         if not self.settings.users_url or self.settings.signing_key_file is None:
             return Revocations()
         tokens = TokenIssuer(self.settings.signing_key_file)
-        client = HttpClient.open("users", self.settings.users_url, Policy.of(self.settings), tokens=tokens)
+        client = HttpClient.open(
+            "users", self.settings.users_url, Policy.of(self.settings), tokens=tokens
+        )
         return Revocations(fetch_from(await self._resources.enter_async_context(client)))
 
     def _litestar(
-        self, parts: ServiceParts, raw: Sequence[RawRoute], reported: Mapping[str, Check], chaos: Chaos | None
+        self,
+        parts: ServiceParts,
+        raw: Sequence[RawRoute],
+        reported: Mapping[str, Check],
+        chaos: Chaos | None,
     ) -> Litestar:
         documents = [route.document for route in raw if route.document is not None]
         handlers = [
             *(*parts.routes, *documents),
             *chaos_routes(chaos, alone=self.settings.faults_file is not None),
-            resilience_route(self.name, self._instance, parts.downstream, self._admission, parts.responses),
+            resilience_route(
+                self.name, self._instance, parts.downstream, self._admission, parts.responses
+            ),
             *health_routes(self, parts.essentials, reported, parts.downstream),
         ]
         for handler in handlers:
@@ -257,7 +271,9 @@ class Service:
         return self._authorization.origin(request.scope)
 
     def _actor(self, request: Request[Any, Any, Any]) -> Actor | None:
-        return self._authorization.actor(request.scope, dict(request.scope["headers"]), _principal(request))
+        return self._authorization.actor(
+            request.scope, dict(request.scope["headers"]), _principal(request)
+        )
 
     def _deadline(self, request: Request[Any, Any, Any]) -> Deadline:
         return self._dispatch.deadline(dict(request.scope["headers"]))

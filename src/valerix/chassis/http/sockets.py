@@ -100,7 +100,17 @@ class Socket:
     `scope` holds the data of the handshake, until the connection is accepted.
     """
 
-    __slots__ = ("_code", "_ended", "_receive", "_send", "_sockets", "_task", "accepted", "principal", "scope")
+    __slots__ = (
+        "_code",
+        "_ended",
+        "_receive",
+        "_send",
+        "_sockets",
+        "_task",
+        "accepted",
+        "principal",
+        "scope",
+    )
 
     principal: Principal
     """Known after admission."""
@@ -117,7 +127,9 @@ class Socket:
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the query string."""
-        return dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)).get(name)
+        return dict(
+            parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        ).get(name)
 
     async def accept(self) -> None:
         """Accepts the handshake. A browser gives up unless one of its subprotocols is chosen.
@@ -133,8 +145,12 @@ class Socket:
         """Answers the handshake with a problem document."""
         response = edge.problem_response(edge.to_problem(error))
         headers = [(b"content-type", response.media_type), *response.headers]
-        await self._send({"type": "websocket.http.response.start", "status": response.status, "headers": headers})
-        await self._send({"type": "websocket.http.response.body", "body": response.body, "more_body": False})
+        await self._send(
+            {"type": "websocket.http.response.start", "status": response.status, "headers": headers}
+        )
+        await self._send(
+            {"type": "websocket.http.response.body", "body": response.body, "more_body": False}
+        )
 
     async def serve(self, write: Callable[[], Awaitable[int | None]]) -> None:
         """Runs until the client goes, misbehaves or is signed out, or until `write` ends.
@@ -203,18 +219,26 @@ class SocketRoute(NamedTuple):
         """
         headers = {name: value.decode("latin-1") for name, value in socket.scope["headers"]}
         origin = headers.get(b"origin")
-        if origin is not None and origin not in self.origins and urlsplit(origin).netloc != headers.get(b"host"):
+        if (
+            origin is not None
+            and origin not in self.origins
+            and urlsplit(origin).netloc != headers.get(b"host")
+        ):
             raise SocketNotAllowed("Pages of this origin may not connect")
         socket.principal = _authenticate(headers, socket.scope["subprotocols"], verifier)
         require(socket.principal, self.access)
 
 
-def _authenticate(headers: dict[bytes, str], subprotocols: list[str], verifier: Verifier) -> Principal:
+def _authenticate(
+    headers: dict[bytes, str], subprotocols: list[str], verifier: Verifier
+) -> Principal:
     """The person by bearer token, otherwise by cookie.
 
     A cookie needs no CSRF token here: the check of the Origin comes first.
     """
     offered = (name for name in subprotocols if name.startswith(BEARER))
-    bearer = headers.get(b"authorization") or next((f"Bearer {name.removeprefix(BEARER)}" for name in offered), None)
+    bearer = headers.get(b"authorization") or next(
+        (f"Bearer {name.removeprefix(BEARER)}" for name in offered), None
+    )
     cookie = headers.get(b"cookie")
     return verifier.verify(bearer) if bearer or not cookie else verifier.verify_cookie(cookie)

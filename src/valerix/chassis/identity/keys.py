@@ -72,5 +72,7 @@ class KeyRing:
         return True
 
     def _read(self) -> None:
-        jwks = msgspec.json.decode(self._file.path.read_bytes(), type=dict[str, list[dict[str, str]]])
+        jwks = msgspec.json.decode(
+            self._file.path.read_bytes(), type=dict[str, list[dict[str, str]]]
+        )
         self._keys = {jwk["kid"]: jwt.PyJWK(jwk, algorithm=ALGORITHM).key for jwk in jwks["keys"]}

@@ -17,7 +17,13 @@ import msgspec
 
 from valerix.chassis.base import caller
 from valerix.chassis.base.problems import Forbidden, Unauthenticated, challenge
-from valerix.chassis.identity.cookies import ACCESS_COOKIE, CSRF_HEADER, SAFE_METHODS, check_csrf, read_cookie
+from valerix.chassis.identity.cookies import (
+    ACCESS_COOKIE,
+    CSRF_HEADER,
+    SAFE_METHODS,
+    check_csrf,
+    read_cookie,
+)
 from valerix.chassis.identity.keys import ALGORITHM, KeyRing
 from valerix.chassis.identity.tokens import (
     ISSUER_PREFIX,
@@ -35,7 +41,13 @@ CACHED_TOKENS: Final = 10_000
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - a word of RFC 6750
 INSUFFICIENT: Final = challenge("insufficient_scope")
 INVALID: Final = "The access token is not valid, has expired or was revoked; sign in again"
-UNREADABLE: Final = (jwt.InvalidTokenError, msgspec.ValidationError, ValueError, OverflowError, RecursionError)
+UNREADABLE: Final = (
+    jwt.InvalidTokenError,
+    msgspec.ValidationError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 """Errors of reading a token: values of another type, numbers and brackets without end."""
 
 
@@ -45,7 +57,10 @@ class _Claims(msgspec.Struct, frozen=True):
     sub: str
     role: str
     iat: int
-    exp: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | Annotated[float, msgspec.Meta(ge=0, lt=2**53)]
+    exp: (
+        Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+        | Annotated[float, msgspec.Meta(ge=0, lt=2**53)]
+    )
     own: str | None = None
     sid: str | None = None
     csrf: str | None = None
@@ -80,7 +95,9 @@ class Verifier:
             return principal
         principal = self.verify_cookie(headers[b"cookie"].decode("latin-1"))
         if method not in SAFE_METHODS:
-            check_csrf(principal.csrf, headers.get(CSRF_HEADER.lower().encode(), b"").decode("latin-1"))
+            check_csrf(
+                principal.csrf, headers.get(CSRF_HEADER.lower().encode(), b"").decode("latin-1")
+            )
         return principal
 
     def _for_person(self, service: Principal, token: bytes | None) -> Principal:
@@ -94,7 +111,11 @@ class Verifier:
             person = self._verify(token.decode("latin-1"))
         except Unauthenticated:
             return service
-        return service if person.role == SERVICE_ROLE else msgspec.structs.replace(service, on_behalf_of=person)
+        return (
+            service
+            if person.role == SERVICE_ROLE
+            else msgspec.structs.replace(service, on_behalf_of=person)
+        )
 
     def reread_keys(self) -> None:
         """Reads new keys. Tokens signed with a removed key are refused from now on."""
@@ -206,5 +227,6 @@ def require(principal: Principal, access: Access) -> None:
     elif principal.role not in access.roles:
         needed = f"This route requires one of the roles: {', '.join(sorted(access.roles))}"
         raise Forbidden(
-            needed if access.roles else "This route is open to services of the platform only", headers=INSUFFICIENT
+            needed if access.roles else "This route is open to services of the platform only",
+            headers=INSUFFICIENT,
         )

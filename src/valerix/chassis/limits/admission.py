@@ -20,7 +20,14 @@ LOOKS: Final = 3
 FALL, GROW = 0.8, 1.05
 LEAST: Final = 64
 INTERNAL: Final = "/internal/"
-UNSHED: Final = ("/health", "/ready", "/metrics", "/api/v1/resilience", "/api/v1/chaos", "/internal/v1/chaos")
+UNSHED: Final = (
+    "/health",
+    "/ready",
+    "/metrics",
+    "/api/v1/resilience",
+    "/api/v1/chaos",
+    "/internal/v1/chaos",
+)
 """Path prefixes that are never shed: operators must get through to an overloaded service."""
 
 shed_total = Counter("requests_shed_total", "Requests refused with 503 before any work began")

@@ -47,7 +47,13 @@ class BucketReading(NamedTuple):
 class Buckets:
     """One bucket per key, all of the same size. `quota` 0: no limit."""
 
-    def __init__(self, name: str, quota: int, window_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        quota: int,
+        window_seconds: float,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name, self.quota = name, quota
         self.policy = f'"{name}";q={quota};w={math.ceil(window_seconds)}'
         self._window = window_seconds
@@ -124,7 +130,9 @@ class Turns:
         over = full_at - now - self.window
         if over > (reach := self.reach(newcomer)):
             return reach
-        self._full_at = self._full_at if len(self._full_at) < MAX_KEYS else _still_ahead(self._full_at, now)
+        self._full_at = (
+            self._full_at if len(self._full_at) < MAX_KEYS else _still_ahead(self._full_at, now)
+        )
         self._full_at[key] = full_at
         if over <= self.interval * 1e-6:  # as in Buckets
             return 0.0
@@ -150,7 +158,11 @@ class RequestLimits:
     def admit(self, network: Network, subject: str | None) -> list[Header]:
         """Returns the header fields for the answer, about the nearer limit. Raises RateLimited."""
         keys = ((self._addresses, network), (self._users, subject))
-        readings = [(_admit(buckets, key), buckets) for buckets, key in keys if buckets.quota and key is not None]
+        readings = [
+            (_admit(buckets, key), buckets)
+            for buckets, key in keys
+            if buckets.quota and key is not None
+        ]
         if not readings:
             return []
         reading, buckets = min(readings, key=lambda one: one[0].remaining)

@@ -85,7 +85,11 @@ class _Script:
             return await self._script(keys=keys, args=arguments)
         except (RedisError, OSError) as error:
             self._away_until = time.monotonic() + PAUSE_SECONDS
-            log.warning("valkey not available, limits count per replica", limit=self._limit, error=type(error).__name__)
+            log.warning(
+                "valkey not available, limits count per replica",
+                limit=self._limit,
+                error=type(error).__name__,
+            )
             return None
 
 
@@ -115,19 +119,31 @@ class SharedBuckets:
             self._local.give_back(key)
 
     async def _ask(self, key: str, count: int) -> BucketReading | None:
-        answer = await self._script.run([f"limit:{self._local.name}:{key}"], [self._interval, self._window, count])
-        return None if answer is None else BucketReading(answer[0], answer[1] / 1e6, answer[2] / 1e6)
+        answer = await self._script.run(
+            [f"limit:{self._local.name}:{key}"], [self._interval, self._window, count]
+        )
+        return (
+            None if answer is None else BucketReading(answer[0], answer[1] / 1e6, answer[2] / 1e6)
+        )
 
 
 class SharedTurns:
     """Turns per key, shared by all replicas. `quota` 0: no limit."""
 
     def __init__(
-        self, valkey: Redis | None, name: str, quota: int, window_seconds: float, longest_seconds: float
+        self,
+        valkey: Redis | None,
+        name: str,
+        quota: int,
+        window_seconds: float,
+        longest_seconds: float,
     ) -> None:
         self._local = Turns(name, quota, window_seconds, longest_seconds)
         self._turn, self._return = _Script(valkey, name, _TURN), _Script(valkey, name, _BUCKET)
-        self._interval, self._window = int(self._local.interval * 1e6), int(self._local.interval * 1e6) * quota
+        self._interval, self._window = (
+            int(self._local.interval * 1e6),
+            int(self._local.interval * 1e6) * quota,
+        )
 
     async def admit(self, key: str, caller: str, what: str, *, newcomer: bool) -> None:
         """Takes the turn of `caller`.
@@ -138,7 +154,9 @@ class SharedTurns:
             return
         place = f"limit:{self._local.name}:{key}"
         reach, kept = int(self._local.reach(newcomer) * 1e6), int(TURN_KEPT_SECONDS * 1e6)
-        answer = await self._turn.run([place, f"{place}:{caller}"], [self._interval, self._window, reach, kept])
+        answer = await self._turn.run(
+            [place, f"{place}:{caller}"], [self._interval, self._window, reach, kept]
+        )
         wait_seconds = self._local.take(key, caller, newcomer) if answer is None else answer / 1e6
         if wait_seconds:
             raise RateLimited(what, self._local.name, self._local.policy, wait_seconds)

@@ -39,7 +39,13 @@ def act_of(actor: Actor | None, name: str, subject: str, /, **what: Any) -> Act 
     """
     if actor is None:
         return None
-    return Act(new_id(), name, actor, subject, {key: value for key, value in what.items() if value is not None})
+    return Act(
+        new_id(),
+        name,
+        actor,
+        subject,
+        {key: value for key, value in what.items() if value is not None},
+    )
 
 
 def detailed(act: Act | None, /, **what: Any) -> Act | None:
@@ -55,7 +61,10 @@ async def record(tx: Transaction, act: Act | None) -> None:
 
 
 async def recorded(
-    tx: Transaction, act: Act | None, change: Callable[[], Awaitable[T]], changed: Callable[[T], bool] = bool
+    tx: Transaction,
+    act: Act | None,
+    change: Callable[[], Awaitable[T]],
+    changed: Callable[[T], bool] = bool,
 ) -> T:
     """Makes `change` and records its act in one transaction; returns the outcome of `change`.
 
@@ -98,7 +107,9 @@ async def list_acts_of_traces(tx: Transaction, traces: Sequence[str]) -> list[Re
 def acts_route(database: Database) -> Any:
     """The route that lists the acts of this service, for services that show them to staff."""
 
-    @post(LIST_ACTS, access=calls_from(ServiceName.ORDERS), include_in_schema=False, status_code=200)
+    @post(
+        LIST_ACTS, access=calls_from(ServiceName.ORDERS), include_in_schema=False, status_code=200
+    )
     async def list_acts_of_subjects(data: ListActs) -> RecordedActs:
         async with database.connection() as connection:
             return RecordedActs(await list_acts(connection, data.subjects))
@@ -116,7 +127,16 @@ async def open_acts(
     """
     own = await open_database(settings, resources, source, 1, KEYED)
     consumers = events.CONSUMERS[events.ACTS]
-    relay = Relay(own, bus, source, consumers, ACTS.list_outgoing, ACTS, topic=events.ACTS, poll_seconds=POLL_SECONDS)
+    relay = Relay(
+        own,
+        bus,
+        source,
+        consumers,
+        ACTS.list_outgoing,
+        ACTS,
+        topic=events.ACTS,
+        poll_seconds=POLL_SECONDS,
+    )
     return [relay.run, partial(forget_addresses, database)]
 
 

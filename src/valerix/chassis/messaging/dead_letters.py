@@ -25,7 +25,9 @@ class StillFails(Conflict):
     code, title = "still_fails", "The event still cannot be processed"
 
     def __init__(self, consumer: str, letter_id: int, error: Exception) -> None:
-        super().__init__(f"{consumer} still cannot process dead letter {letter_id}, nothing was changed: {error!r}")
+        super().__init__(
+            f"{consumer} still cannot process dead letter {letter_id}, nothing was changed: {error!r}"
+        )
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,13 +54,17 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
 
     @get(path, access=STAFF, tags=["bus"], operation_id=f"list{resource.capitalize()}DeadLetters")
     async def list_dead_letters(
-        limit: pagination.Limit = pagination.DEFAULT_LIMIT, cursor: pagination.Cursor = None, waiting: bool = False
+        limit: pagination.Limit = pagination.DEFAULT_LIMIT,
+        cursor: pagination.Cursor = None,
+        waiting: bool = False,
     ) -> pagination.Page[DeadLetterView]:
         """List the events that could not be processed, oldest first.
 
         `waiting`: only those that were not replayed successfully.
         """
-        after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[pagination.Integer])[0]
+        after = (
+            0 if cursor is None else pagination.decode_cursor(cursor, tuple[pagination.Integer])[0]
+        )
         letters = await inbox.list_dead(after, limit + 1, waiting=waiting)
         page = pagination.page(letters, limit, lambda letter: pagination.encode_cursor(letter.id))
         return pagination.Page([_view(letter) for letter in page.items], page.next_cursor)
@@ -91,7 +97,9 @@ def dead_letter_routes(resource: str, inbox: Inbox, record: Record = acts.record
 
         async def put_on_record(tx: Transaction, event: Event) -> None:
             what = {"eventType": event.type, "eventSubject": event.subject}
-            await record(tx, act_of(actor, DEAD_LETTER_REPLAYED, f"{inbox.consumer}#{letter_id}", **what))
+            await record(
+                tx, act_of(actor, DEAD_LETTER_REPLAYED, f"{inbox.consumer}#{letter_id}", **what)
+            )
 
         try:
             return await inbox.replay(letter_id, put_on_record)

@@ -42,7 +42,11 @@ class _Head(msgspec.Struct):
 _decoder = msgspec.json.Decoder(list[Event])
 _heads = msgspec.json.Decoder(list[_Head])
 
-RECEIVED, COMMITTING, COMMITTED = Point("inbox.received"), Point("inbox.committing"), Point("inbox.committed")
+RECEIVED, COMMITTING, COMMITTED = (
+    Point("inbox.received"),
+    Point("inbox.committing"),
+    Point("inbox.committed"),
+)
 MAX_ATTEMPTS = 5
 """A message delivered more often than this kills its consumer.
 
@@ -91,7 +95,9 @@ class Inbox:
         self.consumer = consumer
         self._topics = topics
         self._names = frozenset(names)
-        self._selective = not self._names.issuperset(name for topic in topics for name in BY_SOURCE.get(topic, ()))
+        self._selective = not self._names.issuperset(
+            name for topic in topics for name in BY_SOURCE.get(topic, ())
+        )
         self._effect = effect
         self._repository = repository
 
@@ -125,13 +131,17 @@ class Inbox:
             return
         async with self._database.transaction() as tx:
             fresh = await self._repository.mark(tx, self.consumer, list(wanted))
-            if events := [event for message_id, new in wanted.items() if message_id in fresh for event in new]:
+            if events := [
+                event for message_id, new in wanted.items() if message_id in fresh for event in new
+            ]:
                 telemetry.trace_id.set(telemetry.parse_traceparent(events[0].traceparent) or "")
                 await self._effect(tx, events)
             await COMMITTING.passed()
 
     def _wanted(self, message: Message) -> list[Event]:
-        if self._selective and not any(name_of(each.type) in self._names for each in _heads.decode(message.body)):
+        if self._selective and not any(
+            name_of(each.type) in self._names for each in _heads.decode(message.body)
+        ):
             return []  # true for most messages: a third of the cost of decoding them fully
         return [event for event in _decoder.decode(message.body) if event.name in self._names]
 
@@ -161,7 +171,9 @@ class Inbox:
             raise
         except Exception as error:
             log.exception("event became a dead letter", consumer=self.consumer, event_id=event.id)
-            await self._bury(mark, msgspec.to_builtins(event, builtin_types=(datetime,)), error, attempt)
+            await self._bury(
+                mark, msgspec.to_builtins(event, builtin_types=(datetime,)), error, attempt
+            )
 
     async def _bury(self, mark: str, event: dict[str, Any], error: Exception, attempt: int) -> None:
         async with self._database.transaction() as tx:
@@ -176,7 +188,9 @@ class Inbox:
         `waiting`: without the replayed ones.
         """
         async with self._database.connection() as connection:
-            return await self._repository.list_dead(connection, self.consumer, after, limit, waiting=waiting)
+            return await self._repository.list_dead(
+                connection, self.consumer, after, limit, waiting=waiting
+            )
 
     async def get_dead(self, letter_id: int) -> DeadLetter:
         """One dead letter of this consumer. Raises DeadLetterNotFound."""

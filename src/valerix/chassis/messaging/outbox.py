@@ -31,7 +31,11 @@ from valerix.contracts.events import BY_SOURCE, CONSUMERS, outgoing
 log = structlog.get_logger()
 _encode = msgspec.json.Encoder().encode
 
-PUBLISHING, PUBLISHED, FORGOTTEN = Point("relay.publishing"), Point("relay.published"), Point("relay.forgotten")
+PUBLISHING, PUBLISHED, FORGOTTEN = (
+    Point("relay.publishing"),
+    Point("relay.published"),
+    Point("relay.forgotten"),
+)
 POLL_SECONDS = 0.2
 LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.2
 """Rows committed this soon after the first leave together with it.
@@ -51,7 +55,9 @@ They are in the order of the rows and of the entries within a row.
 """
 
 
-async def open_relay(settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load) -> "Relay":
+async def open_relay(
+    settings: ServiceSettings, resources: AsyncExitStack, source: str, load: Load
+) -> "Relay":
     """The relay of the service `source`, with a bus and a connection of its own."""
     bus = await resources.enter_async_context(open_bus(settings.bus_url, settings.instance))
     database = await open_database(settings, resources, source, 1, KEYED)
@@ -128,7 +134,10 @@ class Relay:
         Returns the number of rows. Raises BusError.
         """
         entries = await self._load(connection, MAX_ROWS)
-        rows = [(row_id, list(group)) for row_id, group in groupby(entries, key=lambda entry: entry.row_id)]
+        rows = [
+            (row_id, list(group))
+            for row_id, group in groupby(entries, key=lambda entry: entry.row_id)
+        ]
         messages = [message for row_id, group in rows if (message := self._message(row_id, group))]
         if messages:
             await PUBLISHING.passed()
@@ -142,7 +151,15 @@ class Relay:
     def _message(self, row_id: int, entries: list[Entry]) -> Message | None:
         """The message of a row; None when the row holds no event of this topic."""
         events = [
-            outgoing(self._source, e.name, e.subject, e.sequence, e.time, e.data, telemetry.traceparent(e.trace_id))
+            outgoing(
+                self._source,
+                e.name,
+                e.subject,
+                e.sequence,
+                e.time,
+                e.data,
+                telemetry.traceparent(e.trace_id),
+            )
             for e in entries
             if e.name in BY_SOURCE[self._topic]
         ]

@@ -56,7 +56,9 @@ class Act(NamedTuple):
 
 
 _DEAD, _ENTRY, _ACT = Reader(DeadLetter), Reader(Entry), Reader(RecordedAct, id=str)
-_SELECT_DEAD = "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
+_SELECT_DEAD = (
+    "SELECT id, consumer, event, error, attempts, failed_at, replayed_at FROM dead_letters"
+)
 
 
 class InboxRepository:
@@ -76,16 +78,22 @@ class InboxRepository:
         return {row["message_id"] for row in rows}
 
     async def is_marked(self, tx: Transaction, consumer: str, message_id: str) -> bool:
-        found = await tx.fetchval("SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2", consumer, message_id)
+        found = await tx.fetchval(
+            "SELECT 1 FROM inbox WHERE consumer = $1 AND message_id = $2", consumer, message_id
+        )
         return found is not None
 
     async def delete_marks(self, tx: Transaction, consumer: str, days: int) -> None:
         """Deletes marks that are older than `days`."""
         await tx.execute(
-            "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)", consumer, days
+            "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)",
+            consumer,
+            days,
         )
 
-    async def insert_dead(self, tx: Transaction, consumer: str, event: object, error: str, attempts: int) -> None:
+    async def insert_dead(
+        self, tx: Transaction, consumer: str, event: object, error: str, attempts: int
+    ) -> None:
         await tx.execute(
             "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ($1, $2, $3, $4)",
             consumer,
@@ -109,10 +117,14 @@ class InboxRepository:
         return [_DEAD.read(row) for row in rows]
 
     async def find_dead(self, tx: Transaction, consumer: str, letter_id: int) -> DeadLetter | None:
-        row = await tx.fetchrow(f"{_SELECT_DEAD} WHERE consumer = $1 AND id = $2", consumer, letter_id)
+        row = await tx.fetchrow(
+            f"{_SELECT_DEAD} WHERE consumer = $1 AND id = $2", consumer, letter_id
+        )
         return None if row is None else _DEAD.read(row)
 
-    async def claim_dead(self, tx: Transaction, consumer: str, letter_id: int) -> dict[str, Any] | None:
+    async def claim_dead(
+        self, tx: Transaction, consumer: str, letter_id: int
+    ) -> dict[str, Any] | None:
         """Marks a dead letter as replayed and returns its event.
 
         Returns None when it does not exist or was replayed before.
@@ -170,14 +182,16 @@ class ActsRepository(RelayRepository):
     async def list_of_subjects(self, tx: Transaction, subjects: Sequence[str]) -> list[RecordedAct]:
         """Every act on these subjects, oldest first."""
         rows = await tx.fetch(
-            f"SELECT {_ACT.columns} FROM acts WHERE subject = ANY($1::text[]) ORDER BY acts.number", subjects
+            f"SELECT {_ACT.columns} FROM acts WHERE subject = ANY($1::text[]) ORDER BY acts.number",
+            subjects,
         )
         return [_ACT.read(row) for row in rows]
 
     async def list_of_traces(self, tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
         """Every act of the requests with these trace ids, oldest first."""
         rows = await tx.fetch(
-            f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[]) ORDER BY acts.number", traces
+            f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[]) ORDER BY acts.number",
+            traces,
         )
         return [_ACT.read(row) for row in rows]
 
@@ -197,7 +211,9 @@ class ActsRepository(RelayRepository):
 
     async def delete_rows(self, connection: Transaction, ids: Sequence[int]) -> None:
         """Marks the acts as published. Overrides the removal of rows."""
-        await connection.execute("UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids)
+        await connection.execute(
+            "UPDATE acts SET emitted = true WHERE number = ANY($1::bigint[])", ids
+        )
 
     async def forget_addresses(self, tx: Transaction) -> None:
         """Removes the addresses of acts that are older than a year."""

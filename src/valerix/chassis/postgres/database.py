@@ -138,7 +138,12 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, size: int, settings: Mapping[str, str] | None = None, *, code: int | None = None
+        cls,
+        url: str,
+        size: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        code: int | None = None,
     ) -> AsyncIterator[Self]:
         """Opens connections on first use, so a service starts (and reports not ready) while its
         database is down.
@@ -192,7 +197,9 @@ class Database:
             yield connection
 
     async def retry(
-        self, work: Callable[[Transaction], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        overtaken: tuple[type[Exception], ...] = (),
     ) -> T:
         """Runs `work` in a transaction, again when the database chose it as a deadlock or
         serialization victim.
@@ -211,7 +218,9 @@ class Database:
         raise AssertionError("unreachable")
 
     async def repeat(
-        self, work: Callable[[Connection], Awaitable[T]], overtaken: tuple[type[Exception], ...] = ()
+        self,
+        work: Callable[[Connection], Awaitable[T]],
+        overtaken: tuple[type[Exception], ...] = (),
     ) -> T:
         """Runs work that may be repeated without a second effect, until its outcome is known.
 
@@ -243,7 +252,11 @@ class Database:
         succeeds. While all connections are in use, the result of their last statement is the
         answer.
         """
-        if not self._unwritable and self._free.empty() and time.monotonic() - self._answered_at < BUSY_SECONDS:
+        if (
+            not self._unwritable
+            and self._free.empty()
+            and time.monotonic() - self._answered_at < BUSY_SECONDS
+        ):
             return []
         async with self.connection() as connection:
             ((missing, read_only),) = await connection.fetch(_CHECK, names)
@@ -325,7 +338,9 @@ async def check_code(connection: Connection, code: int) -> None:
 async def connect(url: str, settings: Mapping[str, str] | None = None) -> Connection:
     """Opens one connection, with binary JSON codecs and without JIT compilation."""
     parameters = {"jit": "off", **(settings or {})}
-    connection = await asyncpg.connect(url, timeout=5, command_timeout=10, server_settings=parameters)
+    connection = await asyncpg.connect(
+        url, timeout=5, command_timeout=10, server_settings=parameters
+    )
     # Binary: as text, every character of an array of documents is checked for quoting, here and on
     # the server.
     await connection.set_type_codec(

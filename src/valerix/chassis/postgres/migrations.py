@@ -104,10 +104,19 @@ async def migrate(url: str, folder: Traversable) -> list[str]:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(_LEDGER)
         if not await connection.fetch(_OF_BEFORE):
-            await connection.execute("ALTER TABLE schema_migrations ADD COLUMN compatible_from integer")
+            await connection.execute(
+                "ALTER TABLE schema_migrations ADD COLUMN compatible_from integer"
+            )
         await check_code(connection, migrations[-1].version)
-        applied = {row["version"]: row["checksum"] for row in await connection.fetch("TABLE schema_migrations")}
-        return [migration.name for migration in migrations if await _apply(connection, migration, applied)]
+        applied = {
+            row["version"]: row["checksum"]
+            for row in await connection.fetch("TABLE schema_migrations")
+        }
+        return [
+            migration.name
+            for migration in migrations
+            if await _apply(connection, migration, applied)
+        ]
     finally:
         await connection.close()
 

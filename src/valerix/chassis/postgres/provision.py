@@ -39,4 +39,6 @@ async def _define(connection: Connection, statement: str, *names: str) -> None:
 
     The server itself quotes the names into the text.
     """
-    await connection.execute(await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", statement, names))
+    await connection.execute(
+        await connection.fetchval("SELECT format($1, VARIADIC $2::text[])", statement, names)
+    )

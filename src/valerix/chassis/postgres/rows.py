@@ -26,7 +26,9 @@ class Rows(Generic[T]):
     def __init__(self, kind: type[T], columns: str, alias: str = "t", first: int = 1) -> None:
         paths, types = zip(*map(str.split, columns.split(",")), strict=True)
         if len(paths) < 2:
-            raise ValueError(f"{columns!r} is one column: pass its array")  # attrgetter gives no tuple
+            raise ValueError(
+                f"{columns!r} is one column: pass its array"
+            )  # attrgetter gives no tuple
         for path in paths:
             _check_field(kind, path)
         arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(types, first))
@@ -56,15 +58,23 @@ class Reader(Generic[T]):
     KeyError when there is no such column.
     """
 
-    def __init__(self, kind: type[T], alias: str = "", /, **converters: Callable[[Any], object]) -> None:
+    def __init__(
+        self, kind: type[T], alias: str = "", /, **converters: Callable[[Any], object]
+    ) -> None:
         names, types = [*signature(kind).parameters], get_type_hints(kind)
         for name in converters:
             _check_field(kind, name)
-        enums = {name: types[name] for name in names if isinstance(types[name], type) and issubclass(types[name], Enum)}
+        enums = {
+            name: types[name]
+            for name in names
+            if isinstance(types[name], type) and issubclass(types[name], Enum)
+        }
         self.columns = ", ".join(f"{alias}.{name}" if alias else name for name in names)
         self._kind = kind
         self._values = itemgetter(*names)
-        self._converters = [(names.index(name), convert) for name, convert in {**enums, **converters}.items()]
+        self._converters = [
+            (names.index(name), convert) for name, convert in {**enums, **converters}.items()
+        ]
 
     def read(self, row: Record) -> T:
         """The object of a row. NULL stays None."""

@@ -39,7 +39,9 @@ class Methods:
             found[path] |= {"GET", "HEAD"} if method == "GET" else {method}
         self._fixed = {path: sorted(methods) for path, methods in found.items() if "{" not in path}
         # "{" sorts after all letters: of two patterns, the more specific one comes first
-        self._variable = [(_pattern(path), sorted(found[path])) for path in sorted(found) if "{" in path]
+        self._variable = [
+            (_pattern(path), sorted(found[path])) for path in sorted(found) if "{" in path
+        ]
 
     def allowed(self, path: str) -> list[str]:
         """The methods of a path; empty when there is no such path."""
@@ -73,7 +75,10 @@ class CrossOrigin:
 
     def preflight(self, request: Mapping[bytes, bytes], allowed: Iterable[str]) -> Headers:
         """Further headers for OPTIONS when a browser checks whether it may send a request."""
-        if request.get(b"origin") not in self._origins or b"access-control-request-method" not in request:
+        if (
+            request.get(b"origin") not in self._origins
+            or b"access-control-request-method" not in request
+        ):
             return []
         return [
             (b"access-control-allow-methods", ", ".join(allowed).encode()),

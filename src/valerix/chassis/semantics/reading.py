@@ -58,7 +58,9 @@ class Reading:
         start["headers"] = [*headers, (b"etag", tag)]
         if self._knows(tag):
             start["status"] = _NOT_MODIFIED
-            start["headers"] = [pair for pair in start["headers"] if pair[0].lower() not in _OF_THE_BODY]
+            start["headers"] = [
+                pair for pair in start["headers"] if pair[0].lower() not in _OF_THE_BODY
+            ]
             message["body"] = b""
 
     def _knows(self, tag: bytes) -> bool:

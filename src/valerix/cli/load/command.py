@@ -55,36 +55,56 @@ def load(
     rate: Annotated[
         float | None,
         typer.Option(
-            min=0.01, help=f"Orders per second, whatever the answers take (open loop). Default {DEFAULT_RATE:g}."
+            min=0.01,
+            help=f"Orders per second, whatever the answers take (open loop). Default {DEFAULT_RATE:g}.",
         ),
     ] = None,
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1000, help="Instead of --rate: concurrent orders, each answer starts the next (closed loop)."
+            min=1,
+            max=1000,
+            help="Instead of --rate: concurrent orders, each answer starts the next (closed loop).",
         ),
     ] = None,
-    orders: Annotated[int | None, typer.Option(min=1, help="Stop after this number of orders.")] = None,
+    orders: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this number of orders.")
+    ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option("--for", min=0.1, help=f"Stop after this number of seconds. Default {DEFAULT_SECONDS:g}."),
+        typer.Option(
+            "--for",
+            min=0.1,
+            help=f"Stop after this number of seconds. Default {DEFAULT_SECONDS:g}.",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed repeats the same sequence of requests.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed repeats the same sequence of requests.")
+    ] = None,
     customer: Annotated[
-        list[str] | None, typer.Option(help="Number of a customer; repeatable. Default: the demo customers.")
+        list[str] | None,
+        typer.Option(help="Number of a customer; repeatable. Default: the demo customers."),
     ] = None,
     product: Annotated[
-        list[str] | None, typer.Option(help="Product to order, most popular first; repeatable. Default: all.")
+        list[str] | None,
+        typer.Option(help="Product to order, most popular first; repeatable. Default: all."),
     ] = None,
     payment: Annotated[
         list[str] | None, typer.Option(help="METHOD=SHARE, e.g. card_declined=0.05; repeatable.")
     ] = None,
-    reads: Annotated[float, typer.Option(min=0, max=100, help="Reads after each order, on average.")] = 1.0,
+    reads: Annotated[
+        float, typer.Option(min=0, max=100, help="Reads after each order, on average.")
+    ] = 1.0,
     duplicates: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of orders that are sent again under their key.")
+        float,
+        typer.Option(min=0, max=1, help="Share of orders that are sent again under their key."),
     ] = 0.05,
-    on_shortage: Annotated[OnShortage, typer.Option(help="What orders do if stock is short.")] = OnShortage.REJECT,
-    restock: Annotated[bool, typer.Option("--restock/--no-restock", help="Add stock before it runs out.")] = True,
+    on_shortage: Annotated[
+        OnShortage, typer.Option(help="What orders do if stock is short.")
+    ] = OnShortage.REJECT,
+    restock: Annotated[
+        bool, typer.Option("--restock/--no-restock", help="Add stock before it runs out.")
+    ] = True,
     settle: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for the last definite answers at the end.")
     ] = 120.0,
@@ -135,9 +155,13 @@ def _shares(texts: list[str]) -> dict[str, float]:
         try:
             shares[method] = float(share)
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is not METHOD=SHARE, e.g. card_declined=0.05") from None
+            raise typer.BadParameter(
+                f"{text!r} is not METHOD=SHARE, e.g. card_declined=0.05"
+            ) from None
         if method not in METHODS or shares[method] < 0:
-            raise typer.BadParameter(f"{text!r}: the methods are {', '.join(METHODS)}, their shares 0 to 1")
+            raise typer.BadParameter(
+                f"{text!r}: the methods are {', '.join(METHODS)}, their shares 0 to 1"
+            )
     if sum(shares.values()) > 1:
         raise typer.BadParameter("The shares of the payment methods add up to more than 1")
     return shares
@@ -149,36 +173,62 @@ async def _run(installation: Installation, options: LoadOptions) -> LoadReport:
     async with AsyncExitStack() as stack:
         staff = await stack.enter_async_context(
             AsyncValerix(
-                installation.url, email=installation.email, password=installation.password, token=installation.token
+                installation.url,
+                email=installation.email,
+                password=installation.password,
+                token=installation.token,
             )
         )
         me = await staff.users.me()
         customers = await _customers(stack, staff, me, installation, options)
-        products = options.products or [item.product_id async for item in staff.inventory.list() if item.warehouses]
+        products = options.products or [
+            item.product_id async for item in staff.inventory.list() if item.warehouses
+        ]
         if not products:
-            raise typer.BadParameter("The installation has no products in stock: name products with --product")
+            raise typer.BadParameter(
+                "The installation has no products in stock: name products with --product"
+            )
         shelves = (
-            Shelves(staff, tally, products, options.pace.orders) if options.restock and not me.customer_id else None
+            Shelves(staff, tally, products, options.pace.orders)
+            if options.restock and not me.customer_id
+            else None
         )
-        run = LoadRun(options.pace, Shop(customers, tally, new_id(), options.on_shortage), staff, shelves, tally)
+        run = LoadRun(
+            options.pace,
+            Shop(customers, tally, new_id(), options.on_shortage),
+            staff,
+            shelves,
+            tally,
+        )
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupt)
         mix = Mix(products, len(customers), options.payments, options.reads, options.duplicates)
         return await run.to_the_end(visits(mix, options.seed, options.pace.rate), options.seed)
 
 
 async def _customers(
-    stack: AsyncExitStack, staff: AsyncValerix, me: User, installation: Installation, options: LoadOptions
+    stack: AsyncExitStack,
+    staff: AsyncValerix,
+    me: User,
+    installation: Installation,
+    options: LoadOptions,
 ) -> list[Customer]:
     """Return the customers with their sessions.
 
     On a stack with demo accounts the customers sign in themselves; elsewhere staff order on their
     behalf. A customer's own login orders for that customer only.
     """
-    http = transport.configured(ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS).build()
+    http = transport.configured(
+        ClientBuilder(), installation.url, transport.DEFAULT_TIMEOUT_SECONDS
+    ).build()
     stack.push_async_callback(http.close)
 
     async def signed_in(email: str | None, password: str | None) -> Caller:
-        session = Session(email=email, password=password, token=installation.token, retry_seconds=DEFAULT_RETRY_SECONDS)
+        session = Session(
+            email=email,
+            password=password,
+            token=installation.token,
+            retry_seconds=DEFAULT_RETRY_SECONDS,
+        )
         caller = Caller(session, Runner(session, installation.url, http))
         await caller.sign_in()
         return caller
@@ -186,7 +236,9 @@ async def _customers(
     on_behalf = await signed_in(installation.email, installation.password)
     if me.customer_id is not None:
         return [Customer(me.customer_id, on_behalf)]
-    numbers = options.customers or [number for number in DEMO_CUSTOMERS if await _may_order(staff, number)]
+    numbers = options.customers or [
+        number for number in DEMO_CUSTOMERS if await _may_order(staff, number)
+    ]
     if not numbers:
         raise typer.BadParameter("There are no demo customers: name customers with --customer")
     if installation.email != OPERATOR:

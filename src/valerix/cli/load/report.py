@@ -94,8 +94,12 @@ def judge(placed: Placed, events: list[OrderEvent] | None) -> Affected | None:
     `events`: the order's timeline; None if it could not be read.
     """
     steps = [step for event in events or [] for step in event.steps]
-    attempts = max([0, *Counter(step.name for step in steps).values(), *(step.attempt for step in steps)])
-    effects = _effects(placed, again=attempts > 1 or any(_is_delay(event) for event in events or []))
+    attempts = max(
+        [0, *Counter(step.name for step in steps).values(), *(step.attempt for step in steps)]
+    )
+    effects = _effects(
+        placed, again=attempts > 1 or any(_is_delay(event) for event in events or [])
+    )
     if not effects:
         return None
     reasons = placed.reasons + _troubles(placed, events or [], steps)
@@ -136,7 +140,11 @@ def _troubles(placed: Placed, events: list[OrderEvent], steps: list[Step]) -> li
     """Return delays and repeated steps in the timeline, except reasons that an answer gave."""
     last = {step.name: step for step in steps}
     delays = [event.error_message or "delayed" for event in events if _is_delay(event)]
-    repeated = [f"{step.name}: {step.detail or step.outcome}" for step in steps if step is not last[step.name]]
+    repeated = [
+        f"{step.name}: {step.detail or step.outcome}"
+        for step in steps
+        if step is not last[step.name]
+    ]
     reasons = "; ".join([*placed.reasons, *delays])
     new = [text for text in repeated if text.partition(": ")[2] not in reasons]
     return list(dict.fromkeys([*(delay for delay in delays if delay not in placed.reasons), *new]))
@@ -173,15 +181,30 @@ def _ms(seconds: float) -> float:
 
 def show(out: Console, report: LoadReport) -> None:
     out.print(_latency_table(report))
-    out.print(f"latency   of orders from when they were due to their first answer; percentiles within {ERROR:.1%}")
-    for name, answers in (("answers", report.answers), ("later", report.followed), ("reads", report.reads)):
+    out.print(
+        f"latency   of orders from when they were due to their first answer; percentiles within {ERROR:.1%}"
+    )
+    for name, answers in (
+        ("answers", report.answers),
+        ("later", report.followed),
+        ("reads", report.reads),
+    ):
         if answers:
-            out.print(f"{name:<9}", ", ".join(f"{count} x {kind}" for kind, count in sorted(answers.items())))
-    out.print(f"repeated  {report.duplicates} orders sent again under their key; every replay compared byte for byte")
+            out.print(
+                f"{name:<9}",
+                ", ".join(f"{count} x {kind}" for kind, count in sorted(answers.items())),
+            )
+    out.print(
+        f"repeated  {report.duplicates} orders sent again under their key; every replay compared byte for byte"
+    )
     out.print(f"restocked {report.restocked} units")
-    out.print(f"client    {report.client_cpu_seconds:.1f} s CPU; orders left {report.lag.p99_ms} ms late at p99")
+    out.print(
+        f"client    {report.client_cpu_seconds:.1f} s CPU; orders left {report.lag.p99_ms} ms late at p99"
+    )
     out.print()
-    out.print(_affected_table(report.affected) if report.affected else "Every order simply went through.")
+    out.print(
+        _affected_table(report.affected) if report.affected else "Every order simply went through."
+    )
     for violation in report.violations:
         out.print(f"VIOLATION {violation}", style="bold red", soft_wrap=True)
     out.print(_verdict(report), style="green" if report.ok else "bold red", soft_wrap=True)
@@ -193,7 +216,9 @@ def _latency_table(report: LoadReport) -> Table:
     for name, latency in (("orders", report.order_latency), ("reads", report.read_latency)):
         percentiles = (latency.p50_ms, latency.p95_ms, latency.p99_ms, latency.max_ms)
         rate = latency.count / report.seconds if report.seconds else 0.0
-        made.add_row(name, str(latency.count), f"{rate:.1f}", *(f"{value:.1f}" for value in percentiles))
+        made.add_row(
+            name, str(latency.count), f"{rate:.1f}", *(f"{value:.1f}" for value in percentiles)
+        )
     return made
 
 
@@ -202,7 +227,13 @@ def _affected_table(affected: list[Affected]) -> Table:
     for order in affected:
         answered = "never" if order.answered_ms is None else f"{order.answered_ms:.0f} ms"
         name = id_text(order.order_id) if order.order_id else f"key {order.idempotency_key}"
-        made.add_row(name, status_text(order.status), ", ".join(order.effects), answered, "; ".join(order.reasons))
+        made.add_row(
+            name,
+            status_text(order.status),
+            ", ".join(order.effects),
+            answered,
+            "; ".join(order.reasons),
+        )
     return made
 
 
@@ -219,4 +250,6 @@ def _verdict(report: LoadReport) -> str:
         "could not be looked at": report.unexamined,
         "violations": len(report.violations),
     }
-    return text + " " + ", ".join(f"{count} {what}" for what, count in faults.items() if count) + "."
+    return (
+        text + " " + ", ".join(f"{count} {what}" for what, count in faults.items() if count) + "."
+    )

@@ -43,7 +43,9 @@ class Pace(NamedTuple):
 class LoadRun:
     """One run of the load, from the first visit to the report."""
 
-    def __init__(self, pace: Pace, shop: Shop, staff: AsyncValerix, shelves: Shelves | None, tally: Tally) -> None:
+    def __init__(
+        self, pace: Pace, shop: Shop, staff: AsyncValerix, shelves: Shelves | None, tally: Tally
+    ) -> None:
         self._pace = pace
         self._shop = shop
         self._staff = staff
@@ -89,7 +91,9 @@ class LoadRun:
         self._stage = group.create_task(work)
         await asyncio.wait([self._stage])
 
-    async def _send(self, group: asyncio.TaskGroup, coming: Iterator[Visit], started: float) -> None:
+    async def _send(
+        self, group: asyncio.TaskGroup, coming: Iterator[Visit], started: float
+    ) -> None:
         pace, end = self._pace, started + self._pace.seconds
         slots = asyncio.Semaphore(pace.concurrency or MAX_IN_FLIGHT)
         for visit in itertools.islice(coming, pace.orders):
@@ -113,7 +117,9 @@ class LoadRun:
 
     async def _examine(self) -> None:
         times = Counter(placed.order_id for placed in self._shop.placed if placed.order_id)
-        self._tally.violations += [f"{n} keys were answered with order {id_}" for id_, n in times.items() if n > 1]
+        self._tally.violations += [
+            f"{n} keys were answered with order {id_}" for id_, n in times.items() if n > 1
+        ]
         waiting = iter(self._shop.placed)
         await asyncio.gather(*(self._examine_each(waiting) for _ in range(EXAMINED_AT_ONCE)))
 
@@ -128,7 +134,9 @@ class LoadRun:
             try:
                 events = (await self._staff.orders.timeline(placed.order_id)).events
             except NotFound:
-                self._tally.violations.append(f"Order {placed.order_id} was acknowledged but does not exist")
+                self._tally.violations.append(
+                    f"Order {placed.order_id} was acknowledged but does not exist"
+                )
             except ValerixError:
                 return
         del self._unexamined[placed.key]
@@ -139,7 +147,9 @@ class LoadRun:
 
     def _report(self, seed: int, seconds: float, cpu: float) -> LoadReport:
         tally, placed = self._tally, self._shop.placed
-        unseen = [found for one in self._unexamined.values() if (found := judge(one, None)) is not None]
+        unseen = [
+            found for one in self._unexamined.values() if (found := judge(one, None)) is not None
+        ]
         unfinished = sum(one.status is None for one in placed)
         return LoadReport(
             ok=not (unfinished or self._unexamined or tally.violations),

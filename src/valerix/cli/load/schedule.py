@@ -68,7 +68,9 @@ def visits(mix: Mix, seed: int, rate: float | None) -> Iterator[Visit]:
         at += choose.expovariate(rate) if rate else 0.0
 
 
-def _items(choose: random.Random, products: Sequence[str], weights: Sequence[float]) -> dict[str, int]:
+def _items(
+    choose: random.Random, products: Sequence[str], weights: Sequence[float]
+) -> dict[str, int]:
     count = choose.choices(*LINES)[0]
     wanted = choose.choices(products, cum_weights=weights, k=count)
     return {product: choose.choice(QUANTITIES) for product in wanted}

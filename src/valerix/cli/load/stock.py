@@ -19,7 +19,9 @@ LOOKS_AHEAD: Final = 10
 class Shelves:
     """Keeps the products of a run in stock."""
 
-    def __init__(self, staff: AsyncValerix, tally: Tally, products: Collection[str], orders: int | None) -> None:
+    def __init__(
+        self, staff: AsyncValerix, tally: Tally, products: Collection[str], orders: int | None
+    ) -> None:
         self._staff = staff
         self._tally = tally
         self._products = products

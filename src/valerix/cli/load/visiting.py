@@ -86,7 +86,10 @@ class Shop:
     def _request(self, visit: Visit, placed: Placed) -> Request:
         body = {
             "customerId": placed.customer_id,
-            "items": [{"productId": product, "quantity": quantity} for product, quantity in visit.items.items()],
+            "items": [
+                {"productId": product, "quantity": quantity}
+                for product, quantity in visit.items.items()
+            ],
             "paymentMethod": visit.payment_method,
             "onShortage": self._on_shortage,
         }
@@ -99,7 +102,9 @@ class Shop:
         self._tally.sent += 1
         self._tally.in_flight += 1
 
-    async def _place(self, caller: Caller, request: Request, placed: Placed, due: float) -> Answer | None:
+    async def _place(
+        self, caller: Caller, request: Request, placed: Placed, due: float
+    ) -> Answer | None:
         """Send the order until there is an answer, 202 or a definite one.
 
         Return None if none came in time.
@@ -141,13 +146,17 @@ class Shop:
         for what in visit.reads:
             await self._read(caller, what, placed, next(iter(visit.items)))
 
-    async def _send_again(self, caller: Caller, request: Request, placed: Placed, first: Answer) -> None:
+    async def _send_again(
+        self, caller: Caller, request: Request, placed: Placed, first: Answer
+    ) -> None:
         for attempt in itertools.count():
             again = await caller.send(request)
             if isinstance(again, Answer) and is_answer(again):
                 self._tally.duplicates += 1
                 if wrong := replay_mismatch(first, again):
-                    self._tally.violations.append(f"The answer to the repeated key {placed.key} {wrong}")
+                    self._tally.violations.append(
+                        f"The answer to the repeated key {placed.key} {wrong}"
+                    )
                 return
             await asyncio.sleep(pause(again, attempt))
 
@@ -164,4 +173,6 @@ class Shop:
         self._tally.reads.record(time.monotonic() - started)
         self._tally.read_answers[kind(outcome)] += 1
         if what == "order" and kind(outcome) == "404 order_not_found":
-            self._tally.violations.append(f"Order {placed.order_id} was acknowledged but does not exist")
+            self._tally.violations.append(
+                f"Order {placed.order_id} was acknowledged but does not exist"
+            )

@@ -21,7 +21,12 @@ class DeadLetters(Calls):
 
         `waiting`: only those that no replay has processed yet.
         """
-        return Pages(self._session, _path(consumer), models.DeadLetterView, waiting="true" if waiting else None)
+        return Pages(
+            self._session,
+            _path(consumer),
+            models.DeadLetterView,
+            waiting="true" if waiting else None,
+        )
 
     def get(self, consumer: str, letter_id: int) -> Flow[models.DeadLetter]:
         """One dead letter with its event. Raises NotFound."""

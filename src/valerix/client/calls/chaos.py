@@ -50,7 +50,9 @@ class Chaos(Calls):
 
         A request is processed after its delay. At most `times` requests are delayed.
         """
-        return self._inject(service, "gremlin", seconds, every=every, delayMs=delay_ms, times=times, path=path)
+        return self._inject(
+            service, "gremlin", seconds, every=every, delayMs=delay_ms, times=times, path=path
+        )
 
     def crash(
         self,
@@ -68,12 +70,19 @@ class Chaos(Calls):
         return self._inject(service, "crash", seconds, how=how, times=times, path=path)
 
     def errors(
-        self, service: str, *, fraction: float | None = None, path: str | None = None, seconds: int = DEFAULT_SECONDS
+        self,
+        service: str,
+        *,
+        fraction: float | None = None,
+        path: str | None = None,
+        seconds: int = DEFAULT_SECONDS,
     ) -> Flow[models.ServiceChaos]:
         """Answer a fraction of the requests (default half) with 503, before any work is done."""
         return self._inject(service, "errors", seconds, fraction=fraction, path=path)
 
-    def cut(self, service: str, dependency: str, *, seconds: int = DEFAULT_SECONDS) -> Flow[models.ServiceChaos]:
+    def cut(
+        self, service: str, dependency: str, *, seconds: int = DEFAULT_SECONDS
+    ) -> Flow[models.ServiceChaos]:
         """Fail calls of `service` to `dependency` as if the network were down.
 
         Raises Invalid when the service has no such dependency.
@@ -94,7 +103,9 @@ class Chaos(Calls):
 
         Raises Invalid for an unknown point.
         """
-        return self._inject(service, "failpoint", seconds, point=point, action=action, delayMs=delay_ms, times=times)
+        return self._inject(
+            service, "failpoint", seconds, point=point, action=action, delayMs=delay_ms, times=times
+        )
 
     def behaviour(
         self,
@@ -109,7 +120,9 @@ class Chaos(Calls):
 
         Raises Invalid for an unknown behaviour.
         """
-        return self._inject(service, "behaviour", seconds, name=name, fraction=fraction, times=times)
+        return self._inject(
+            service, "behaviour", seconds, name=name, fraction=fraction, times=times
+        )
 
     def stop(self, service: str) -> Flow[models.ServiceChaos]:
         """End every fault of one service."""
@@ -119,7 +132,9 @@ class Chaos(Calls):
         """End every fault of every service."""
         return self._delete(self._PATH, models.Page[models.ServiceChaos])
 
-    def _inject(self, service: str, kind: str, seconds: int, **fault: object) -> Flow[models.ServiceChaos]:
+    def _inject(
+        self, service: str, kind: str, seconds: int, **fault: object
+    ) -> Flow[models.ServiceChaos]:
         body = {"kind": kind, "durationSeconds": seconds, **fault}
         return self._send("PUT", self._of(service), body, models.ServiceChaos, repeatable=True)
 

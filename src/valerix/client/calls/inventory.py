@@ -37,7 +37,13 @@ class Inventory(Calls):
         return Pages(self._session, f"{self._PATH}/{part(product_id)}/movements", models.Movement)
 
     def adjust(
-        self, product_id: str, warehouse_id: str, delta: int, *, reason: str, idempotency_key: str | None = None
+        self,
+        product_id: str,
+        warehouse_id: str,
+        delta: int,
+        *,
+        reason: str,
+        idempotency_key: str | None = None,
     ) -> Flow[models.Adjusted]:
         """Correct the stock in one warehouse by `delta` units, once per key.
 
@@ -55,12 +61,25 @@ class Inventory(Calls):
         return keyed(key, sending)
 
     def update(
-        self, product_id: str, quantity: int, *, order_id: str | None = None, idempotency_key: str | None = None
+        self,
+        product_id: str,
+        quantity: int,
+        *,
+        order_id: str | None = None,
+        idempotency_key: str | None = None,
     ) -> Flow[models.StockUpdated]:
         """Remove units (`quantity` < 0) or add them, in whichever warehouse fits, once per key."""
         key = idempotency_key or new_id()
-        body = {"productId": product_id, "quantity": quantity, "orderId": order_id, "idempotencyKey": key}
-        return keyed(key, self._send("POST", f"{self._PATH}/update", body, models.StockUpdated, repeatable=True))
+        body = {
+            "productId": product_id,
+            "quantity": quantity,
+            "orderId": order_id,
+            "idempotencyKey": key,
+        }
+        return keyed(
+            key,
+            self._send("POST", f"{self._PATH}/update", body, models.StockUpdated, repeatable=True),
+        )
 
 
 class Products(Calls):
@@ -74,7 +93,9 @@ class Products(Calls):
 
     def list(self, *, search: str | None = None, active: bool = True) -> Pages[models.Product]:
         """Products by id; `active=False`: products that are no longer sold."""
-        return Pages(self._session, self._PATH, models.Product, q=search, active=str(active).lower())
+        return Pages(
+            self._session, self._PATH, models.Product, q=search, active=str(active).lower()
+        )
 
     def create(
         self,
@@ -90,7 +111,9 @@ class Products(Calls):
 
         Raises Conflict when the id is taken.
         """
-        stock = [{"warehouseId": id_, "quantity": units} for id_, units in (initial_stock or {}).items()]
+        stock = [
+            {"warehouseId": id_, "quantity": units} for id_, units in (initial_stock or {}).items()
+        ]
         body = {
             "productId": product_id,
             "name": name,
@@ -125,7 +148,9 @@ class Products(Calls):
             "lowStockThreshold": low_stock_threshold,
         }
         path = f"{self._PATH}/{part(product_id)}"
-        return self._send("PUT", path, body, models.Product, repeatable=version is None, if_match=version)
+        return self._send(
+            "PUT", path, body, models.Product, repeatable=version is None, if_match=version
+        )
 
     def delete(self, product_id: str) -> Flow[None]:
         """Delete a product; a product that was ever in stock is only withdrawn from sale."""

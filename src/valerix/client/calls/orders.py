@@ -102,7 +102,9 @@ class Orders(Calls):
         """
         path, events = f"{self._PATH}/{part(order_id)}/events", list[models.OrderEvent]()
         while True:
-            page = yield from self._get(path + query(limit=PAGE_SIZE, cursor=cursor), models.Timeline)
+            page = yield from self._get(
+                path + query(limit=PAGE_SIZE, cursor=cursor), models.Timeline
+            )
             events += page.events
             cursor = page.next_cursor
             if cursor is None or len(events) >= LONGEST_TIMELINE:
@@ -150,7 +152,9 @@ class Orders(Calls):
             "status": status,
         }
         path = f"{self._PATH}/{part(order_id)}"
-        return self._send("PUT", path, body, models.Order, repeatable=version is None, if_match=version)
+        return self._send(
+            "PUT", path, body, models.Order, repeatable=version is None, if_match=version
+        )
 
     def wait_until(
         self, order_id: str, statuses: Collection[str], *, timeout_seconds: float = 30.0
@@ -163,7 +167,9 @@ class Orders(Calls):
         pause = FIRST_LOOK_SECONDS
         while (order := (yield from self.get(order_id))).status not in statuses:
             if order.status in FINAL_STATUSES or time.monotonic() + pause > give_up_at:
-                raise StatusNotReached(f"The order is {order.status}, not {' or '.join(sorted(statuses))}", order)
+                raise StatusNotReached(
+                    f"The order is {order.status}, not {' or '.join(sorted(statuses))}", order
+                )
             yield Pause(pause)
             pause = min(SLOWEST_LOOK_SECONDS, pause * 1.5)
         return order

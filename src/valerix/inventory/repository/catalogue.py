@@ -111,7 +111,9 @@ class CatalogueRepository:
         )
         return [_PRICED.read(row) for row in rows]
 
-    async def insert_warehouse(self, tx: Transaction, new: schemas.NewWarehouse) -> Warehouse | None:
+    async def insert_warehouse(
+        self, tx: Transaction, new: schemas.NewWarehouse
+    ) -> Warehouse | None:
         """Insert a warehouse. None when one with this id exists."""
         row = await tx.fetchrow(
             """
@@ -126,7 +128,8 @@ class CatalogueRepository:
 
     async def find_warehouse(self, tx: Transaction, warehouse_id: str) -> Warehouse | None:
         row = await tx.fetchrow(
-            "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id = $1", warehouse_id
+            "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id = $1",
+            warehouse_id,
         )
         return _WAREHOUSE.read(row) if row else None
 
@@ -141,7 +144,14 @@ class CatalogueRepository:
 
 def _product_values(body: schemas.ProductBody) -> tuple[object, ...]:
     price = body.price
-    return body.name, body.description, price.amount_minor, price.currency, body.active, body.low_stock_threshold
+    return (
+        body.name,
+        body.description,
+        price.amount_minor,
+        price.currency,
+        body.active,
+        body.low_stock_threshold,
+    )
 
 
 def _product(row: asyncpg.Record) -> Product:

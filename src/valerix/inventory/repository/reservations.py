@@ -110,7 +110,10 @@ class ReservationsRepository:
         return {row["product_id"]: Source(_PRODUCT.read(row), row["warehouse_id"]) for row in rows}
 
     async def end(
-        self, connection: Connection, endings: Sequence[tuple[Ending, Initiator]], locked: Collection[str] | None = None
+        self,
+        connection: Connection,
+        endings: Sequence[tuple[Ending, Initiator]],
+        locked: Collection[str] | None = None,
     ) -> list[Ended]:
         """Bring the reservations of these orders, each named once, to the requested states; commit.
 
@@ -189,12 +192,17 @@ class ReservationsRepository:
             UNION ALL
             SELECT order_id, {sql(ReservationStatus.ABSENT)}, 0, false, false FROM missing WHERE wanted <> {_RELEASED}
             """,
-            *zip(*((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings), strict=True),
+            *zip(
+                *((e.order_id, e.state, domain.STEP_TO[e.state], *origin) for e, origin in endings),
+                strict=True,
+            ),
             *([] if locked is None else [locked]),
         )
         return [_ENDED.read(row) for row in rows]
 
-    async def find_reservations(self, tx: Transaction, order_ids: list[str]) -> dict[str, Reservation]:
+    async def find_reservations(
+        self, tx: Transaction, order_ids: list[str]
+    ) -> dict[str, Reservation]:
         """The reservations of the orders that have one.
 
         Read after the stock is locked, when they can no longer change.

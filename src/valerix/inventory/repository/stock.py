@@ -51,7 +51,12 @@ class Level(NamedTuple):
     available: int
 
 
-_PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = Reader(PricedProduct), Reader(Shelf), Reader(KeyedChange), Reader(Level)
+_PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = (
+    Reader(PricedProduct),
+    Reader(Shelf),
+    Reader(KeyedChange),
+    Reader(Level),
+)
 _LEDGER = Reader(schemas.LedgerEntry)
 _MOVEMENTS = Rows(
     Movement,
@@ -118,7 +123,9 @@ class StockRepository:
         latest = {(m.sku, m.warehouse_id): m for m in movements}
         brought = {(m.sku, m.warehouse_id): m.seq for m in movements if m.on_hand_delta > 0}
         places = [_Latest(movement, brought.get(where, 0)) for where, movement in latest.items()]
-        rows = [Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened]
+        rows = [
+            Opened(r.order_id, r.state, _json(r.allocations), _json(r.products)) for r in opened
+        ]
         await tx.execute(
             f"""
             WITH appended AS (
@@ -144,7 +151,9 @@ class StockRepository:
         """Make sure the product has a stock row there. Raises UnknownProducts, UnknownWarehouse."""
         try:
             await tx.execute(
-                "INSERT INTO stock (sku, warehouse_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", sku, warehouse_id
+                "INSERT INTO stock (sku, warehouse_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                sku,
+                warehouse_id,
             )
         except asyncpg.ForeignKeyViolationError as error:
             if error.constraint_name == "stock_sku_fkey":
@@ -153,7 +162,9 @@ class StockRepository:
 
     async def find_first_warehouse(self, tx: Transaction) -> str | None:
         """The warehouse that stock is taken from, and put into, first."""
-        found: str | None = await tx.fetchval("SELECT id FROM warehouses ORDER BY priority, id LIMIT 1")
+        found: str | None = await tx.fetchval(
+            "SELECT id FROM warehouses ORDER BY priority, id LIMIT 1"
+        )
         return found
 
     async def claim_key(self, tx: Transaction, lookup_key: bytes) -> bool:
@@ -164,7 +175,9 @@ class StockRepository:
 
     async def find_keyed_change(self, tx: Transaction, lookup_key: bytes) -> KeyedChange | None:
         """The change that used this key first."""
-        row = await tx.fetchrow("SELECT fingerprint, answer FROM keyed_changes WHERE lookup_key = $1", lookup_key)
+        row = await tx.fetchrow(
+            "SELECT fingerprint, answer FROM keyed_changes WHERE lookup_key = $1", lookup_key
+        )
         return _KEYED_CHANGE.read(row) if row else None
 
     async def insert_keyed_change(

@@ -76,7 +76,9 @@ class WaitingRepository:
 
         The stock of these products has to be locked before the place of the order may change.
         """
-        rows = await tx.fetch("SELECT sku, quantity FROM waiting_lines WHERE order_id = $1", order_id)
+        rows = await tx.fetch(
+            "SELECT sku, quantity FROM waiting_lines WHERE order_id = $1", order_id
+        )
         return {row["sku"]: row["quantity"] for row in rows}
 
     async def list_held_products(self, tx: Transaction, order_ids: Sequence[str]) -> list[str]:
@@ -93,7 +95,11 @@ class WaitingRepository:
         return [row["sku"] for row in rows]
 
     async def lock(
-        self, tx: Transaction, available: Mapping[str, int], wanted: Mapping[str, int], order_ids: Sequence[str]
+        self,
+        tx: Transaction,
+        available: Mapping[str, int],
+        wanted: Mapping[str, int],
+        order_ids: Sequence[str],
     ) -> dict[str, WaitingOrder]:
         """Lock the waiting orders among `order_ids`, and the orders that `hand_out` needs.
 
@@ -113,7 +119,9 @@ class WaitingRepository:
             order_ids,
         )
         return {
-            row["order_id"]: WaitingOrder(row["order_id"], row["since"], row["trace_id"], {}, version=row["version"])
+            row["order_id"]: WaitingOrder(
+                row["order_id"], row["since"], row["trace_id"], {}, version=row["version"]
+            )
             for row in rows
         }
 
@@ -194,7 +202,9 @@ class WaitingRepository:
 
     # --- the sweep
 
-    async def list_holding_for(self, tx: Transaction, longer_than: timedelta, after: str, limit: int) -> list[str]:
+    async def list_holding_for(
+        self, tx: Transaction, longer_than: timedelta, after: str, limit: int
+    ) -> list[str]:
         """List incomplete orders after the id `after` that have held units for longer than this."""
         rows = await tx.fetch(
             """

@@ -136,12 +136,21 @@ class Route:
 def routes(instances: Sequence[Instance]) -> list[Route]:
     """Return all routes. No path belongs to two of them."""
     copies = services(instances)
-    running = [process for process in topology.SERVICES if any(one.process == process.name for one in copies)]
+    running = [
+        process
+        for process in topology.SERVICES
+        if any(one.process == process.name for one in copies)
+    ]
     return [
         Route("chaos", "console", (f"{API}/chaos",), rewrite=Rewrite.ALL_CHAOS),
         *(route for process in running for route in _of(process)),
         *(
-            Route(f"{process.name}-chaos", process.name, (f"{API}/chaos/{process.name}",), rewrite=Rewrite.CHAOS)
+            Route(
+                f"{process.name}-chaos",
+                process.name,
+                (f"{API}/chaos/{process.name}",),
+                rewrite=Rewrite.CHAOS,
+            )
             for process in running
         ),
         *(
@@ -164,10 +173,19 @@ def services(instances: Sequence[Instance]) -> list[Instance]:
 
 def _of(process: Process) -> list[Route]:
     canonical = tuple(f"{API}/{resource}" for resource in process.resources)
-    short = tuple(f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api"))
+    short = tuple(
+        f"{prefix}/{resource}" for resource in process.resources for prefix in ("", "/api")
+    )
     made = [
         Route(process.name, process.name, canonical, _below(canonical), takes_capacity=True),
-        Route(f"{process.name}-short", process.name, short, _below(short), Rewrite.CANONICAL, takes_capacity=True),
+        Route(
+            f"{process.name}-short",
+            process.name,
+            short,
+            _below(short),
+            Rewrite.CANONICAL,
+            takes_capacity=True,
+        ),
         Route(
             f"{process.name}-pages",
             process.name,
@@ -191,14 +209,25 @@ IDENTITY_HEADERS: Final = (
     "Forwarded",
     "Remote-User",
     "X-Real-Ip",
-    *(f"X-{name}" for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")),
+    *(
+        f"X-{name}"
+        for name in ("Forwarded-User", "Forwarded-Email", "Forwarded-Groups", "Remote-User")
+    ),
     *(f"X-{name}" for name in ("User-Id", "User-Role", "User", "Role", "Authenticated-User")),
 )
 """Headers that state the caller's identity, or that services send one another.
 
 The gateway drops them: a value from outside would be forged.
 """
-AMBIGUOUS: Final = {"/": "%2f", "\\": "%5c", "NUL": "%00", ";": "%3b", "%": "%25", "?": "%3f", "#": "%23"}
+AMBIGUOUS: Final = {
+    "/": "%2f",
+    "\\": "%5c",
+    "NUL": "%00",
+    ";": "%3b",
+    "%": "%25",
+    "?": "%3f",
+    "#": "%23",
+}
 """Encoded characters that gateway and service could read differently.
 
 A path with one of them is refused.
@@ -216,7 +245,11 @@ def security_headers(certificate: Certificate | None) -> dict[str, str]:
         "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
-        **({"Strict-Transport-Security": f"max-age={_sts_seconds(certificate)}"} if certificate else {}),
+        **(
+            {"Strict-Transport-Security": f"max-age={_sts_seconds(certificate)}"}
+            if certificate
+            else {}
+        ),
     }
 
 
@@ -281,4 +314,6 @@ BAD_GATEWAY = _own(
 )
 UNAVAILABLE = _own(problems.Unavailable, "No copy of the service can be reached", 1)
 OVERLOADED = _own(problems.Overloaded, "The service is at its limit of concurrent requests", 1)
-TIMED_OUT = _own(problems.GatewayTimeout, "The service did not answer in time, and its effect is unknown")
+TIMED_OUT = _own(
+    problems.GatewayTimeout, "The service did not answer in time, and its effect is unknown"
+)

@@ -31,7 +31,11 @@ ACCESS_LOG_FIELDS = (
     "RouterName",
     "ServiceURL",
 )
-ENVIRONMENT = {"GOGC": "400", "GOMEMLIMIT": "96MiB", "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2))}
+ENVIRONMENT = {
+    "GOGC": "400",
+    "GOMEMLIMIT": "96MiB",
+    "GOMAXPROCS": str(max(1, (os.cpu_count() or 1) // 2)),
+}
 """Settings of the Go runtime.
 
 By default Go collects garbage at twice the live heap, which is small here: collecting less often
@@ -40,7 +44,15 @@ Traefik costs a fifth more, because its threads wake one another.
 """
 AMBIGUOUS_IN_PATHS = tuple(
     f"allowEncoded{name}"
-    for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
+    for name in (
+        "Slash",
+        "BackSlash",
+        "NullCharacter",
+        "Semicolon",
+        "Percent",
+        "QuestionMark",
+        "Hash",
+    )
 )
 """Traefik's names of the characters in contract.AMBIGUOUS."""
 
@@ -80,7 +92,12 @@ class TraefikGateway:
     async def unreachable(self) -> list[str]:
         _, body = await http_get(self._listening.metrics_port, "/api/http/services?per_page=1000")
         backends = msgspec.json.decode(body, type=list[_Backend])
-        down = {url for backend in backends for url, status in backend.server_status.items() if status != "UP"}
+        down = {
+            url
+            for backend in backends
+            for url, status in backend.server_status.items()
+            if status != "UP"
+        }
         return sorted(self._names.get(url, url) for url in down)
 
     def static(self) -> Document:
@@ -147,8 +164,14 @@ def dynamic(instances: Sequence[Instance], listening: Listening) -> Document:
             "routers": {**_own_routers(), **_routers(made)},
             "middlewares": _middlewares(listening.settings, certificate),
             "services": {
-                **{process: _balancer(process, copies) for process in dict.fromkeys(one.process for one in copies)},
-                **{_only(one.name): {"loadBalancer": {"servers": [{"url": one.url}]}} for one in copies},
+                **{
+                    process: _balancer(process, copies)
+                    for process in dict.fromkeys(one.process for one in copies)
+                },
+                **{
+                    _only(one.name): {"loadBalancer": {"servers": [{"url": one.url}]}}
+                    for one in copies
+                },
             },
             "serversTransports": {
                 "pooled": {
@@ -220,7 +243,9 @@ def _router(routes: Sequence[Route]) -> Document:
     return {
         "rule": " || ".join(rules),
         "entryPoints": ["web"],
-        "service": route.target if route.target in topology.BY_NAME and not route.single else _only(route.target),
+        "service": route.target
+        if route.target in topology.BY_NAME and not route.single
+        else _only(route.target),
         "middlewares": ["api" if route.api else "pages", *arriving, *changes, "compress", "retry"],
     }
 
@@ -232,10 +257,20 @@ def _only(name: str) -> str:
 def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> Document:
     rate, address = settings.gateway_rate, {"ipStrategy": {"depth": 0, "ipv6Subnet": 64}}
     return {
-        "limit": {"rateLimit": {"average": rate, "burst": rate, "period": "1s", "sourceCriterion": address}},
+        "limit": {
+            "rateLimit": {
+                "average": rate,
+                "burst": rate,
+                "period": "1s",
+                "sourceCriterion": address,
+            }
+        },
         "open": {"inFlightReq": {"amount": settings.gateway_in_flight, "sourceCriterion": address}},
         "whole": {
-            "buffering": {"maxRequestBodyBytes": contract.BODY_BYTES, "memRequestBodyBytes": contract.BODY_BYTES}
+            "buffering": {
+                "maxRequestBodyBytes": contract.BODY_BYTES,
+                "memRequestBodyBytes": contract.BODY_BYTES,
+            }
         },
         # Counted by a header that has been dropped, so for all addresses and host names together.
         "capacity": {
@@ -248,11 +283,17 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
             path.name.lower(): {"replacePath": {"path": path.value}}
             for path in (Rewrite.CHAOS, Rewrite.ALL_CHAOS, Rewrite.RESILIENCE)
         },
-        "canonical": {"replacePathRegex": {"regex": "^/(?:api/)?(?:v1/)?(.*)$", "replacement": f"{contract.API}/$1"}},
+        "canonical": {
+            "replacePathRegex": {
+                "regex": "^/(?:api/)?(?:v1/)?(.*)$",
+                "replacement": f"{contract.API}/$1",
+            }
+        },
         "pages": _headers(contract.security_headers(certificate), contract.IDENTITY_HEADERS),
         # Dropping Upgrade: no API path serves WebSockets, and no path other protocols.
         "api": _headers(
-            contract.security_headers(certificate) | contract.API_HEADERS, (*contract.IDENTITY_HEADERS, "Upgrade")
+            contract.security_headers(certificate) | contract.API_HEADERS,
+            (*contract.IDENTITY_HEADERS, "Upgrade"),
         ),
         "compress": {
             "compress": {
@@ -263,7 +304,9 @@ def _middlewares(settings: GatewaySettings, certificate: Certificate | None) -> 
         },
         # Only failed connection attempts are repeated, so no request is ever sent twice.
         "retry": {"retry": {"attempts": 3, "initialInterval": "50ms"}},
-        "not_found": {"ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": 404}},
+        "not_found": {
+            "ipAllowList": {"sourceRange": ["255.255.255.255/32"], "rejectStatusCode": 404}
+        },
     }
 
 

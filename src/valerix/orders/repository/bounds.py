@@ -24,7 +24,8 @@ class _CountingRow(NamedTuple):
 
 
 _COUNTING = Rows(
-    _CountingRow, "counting.order.id uuid, counting.order.customer_id text, counting.bound text, units integer"
+    _CountingRow,
+    "counting.order.id uuid, counting.order.customer_id text, counting.bound text, units integer",
 )
 
 
@@ -33,7 +34,9 @@ class BoundsRepository:
 
     async def count(self, tx: Transaction, counting: Sequence[Counting]) -> None:
         """Store the bound that each of these orders counts against from now on."""
-        rows = [_CountingRow(each, sum(line.quantity for line in each.order.lines)) for each in counting]
+        rows = [
+            _CountingRow(each, sum(line.quantity for line in each.order.lines)) for each in counting
+        ]
         await tx.execute(
             f"""
             WITH input AS (

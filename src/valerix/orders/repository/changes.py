@@ -11,7 +11,9 @@ from valerix.orders.repository.rows import json_of
 class ChangesRepository:
     """Statements about data beside the version of an order: products, expected total, due time."""
 
-    async def replace_products(self, tx: Transaction, order: Order, before: Sequence[OrderLine]) -> None:
+    async def replace_products(
+        self, tx: Transaction, order: Order, before: Sequence[OrderLine]
+    ) -> None:
         """Replace the product rows by which the order is found, after a change of its lines.
 
         Stores the total that the new lines may cost, too.
@@ -34,5 +36,7 @@ class ChangesRepository:
 
     async def find_due_in(self, tx: Transaction, order_id: str) -> timedelta | None:
         """Return the time until the order is due; None if it does not wait for anything."""
-        due_in: timedelta | None = await tx.fetchval("SELECT due_at - now() FROM orders WHERE id = $1", order_id)
+        due_in: timedelta | None = await tx.fetchval(
+            "SELECT due_at - now() FROM orders WHERE id = $1", order_id
+        )
         return due_in

@@ -79,7 +79,12 @@ class DrivingRepository:
         Returns the ids that moved.
         """
         rows = [
-            _FinishedRow(f, lines_of(f.order), json_of(f.order.allocations), json_of(f.order.shipping_address))
+            _FinishedRow(
+                f,
+                lines_of(f.order),
+                json_of(f.order.allocations),
+                json_of(f.order.shipping_address),
+            )
             for f in finished
         ]
         moved = await tx.fetch(
@@ -117,7 +122,9 @@ class DrivingRepository:
 
         An order that was taken over since is left alone.
         """
-        rows = [_PostponedRow(run.order, d.due_in, d.held_until) for run in runs if (d := run.decision)]
+        rows = [
+            _PostponedRow(run.order, d.due_in, d.held_until) for run in runs if (d := run.decision)
+        ]
         await tx.execute(
             f"""
             UPDATE orders o SET due_at = now() + i.due_in, held_until = coalesce(o.held_until, i.held_until)
@@ -129,7 +136,9 @@ class DrivingRepository:
 
     async def put_off(self, tx: Transaction, ids: Sequence[str], pause: timedelta) -> None:
         """Make these locked orders due again after a pause, whatever their state."""
-        await tx.execute("UPDATE orders SET due_at = now() + $2 WHERE id = ANY($1::uuid[])", ids, pause)
+        await tx.execute(
+            "UPDATE orders SET due_at = now() + $2 WHERE id = ANY($1::uuid[])", ids, pause
+        )
 
     async def hand_back(self, tx: Transaction, overtaken: Sequence[Order]) -> None:
         """Make orders due at once that changed during a run that still holds their lease.
@@ -181,7 +190,12 @@ class DrivingRepository:
         return [ORDER.read(row) for row in rows]
 
     async def claim_one(
-        self, tx: Transaction, order_id: str, version: int, lease: timedelta, cancel_reason: str | None
+        self,
+        tx: Transaction,
+        order_id: str,
+        version: int,
+        lease: timedelta,
+        cancel_reason: str | None,
     ) -> Order | None:
         """Take over one order that is still at `version`.
 

@@ -70,7 +70,11 @@ class PlacingRepository:
     """Inserts new orders, and finds earlier orders with their answers."""
 
     async def insert_orders(
-        self, tx: Transaction, accepting: Sequence[Accepting], lease: timedelta, bounds: Bounds = NO_BOUNDS
+        self,
+        tx: Transaction,
+        accepting: Sequence[Accepting],
+        lease: timedelta,
+        bounds: Bounds = NO_BOUNDS,
     ) -> Inserted:
         """Insert orders with a new id and key and a customer within bounds.
 
@@ -78,7 +82,12 @@ class PlacingRepository:
         keys cannot wait for each other.
         """
         rows = [
-            _NewRow(a, lines_of(a.order), json_of(a.order.shipping_address), json_of(a.order.expected_total))
+            _NewRow(
+                a,
+                lines_of(a.order),
+                json_of(a.order.shipping_address),
+                json_of(a.order.expected_total),
+            )
             for a in sorted(accepting, key=lambda a: a.idempotency_key or b"")
         ]
         inserted = await tx.fetch(
@@ -127,7 +136,9 @@ class PlacingRepository:
             {row["id"]: Bound(row["bound"]) for row in inserted if row["bound"] is not None},
         )
 
-    async def list_existing(self, tx: Transaction, ids: Sequence[str], keys: Sequence[bytes]) -> list[ExistingOrder]:
+    async def list_existing(
+        self, tx: Transaction, ids: Sequence[str], keys: Sequence[bytes]
+    ) -> list[ExistingOrder]:
         """List orders by id or by idempotency key, with the answers to their requests."""
         rows = await tx.fetch(
             f"""
@@ -140,6 +151,12 @@ class PlacingRepository:
             keys,
         )
         return [
-            ExistingOrder(ORDER.read(r), r["fingerprint"], r["answer_status"], r["answer_body"], r["idempotency_key"])
+            ExistingOrder(
+                ORDER.read(r),
+                r["fingerprint"],
+                r["answer_status"],
+                r["answer_body"],
+                r["idempotency_key"],
+            )
             for r in rows
         ]

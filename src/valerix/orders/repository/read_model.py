@@ -31,7 +31,8 @@ class ReadModelRepository:
     async def list_standings(self, tx: Transaction, customer_ids: Sequence[str]) -> dict[str, str]:
         """Return the standing of each customer in the list that events have described."""
         rows = await tx.fetch(
-            "SELECT customer_id, standing FROM customers_seen WHERE customer_id = ANY($1::text[])", customer_ids
+            "SELECT customer_id, standing FROM customers_seen WHERE customer_id = ANY($1::text[])",
+            customer_ids,
         )
         return {row["customer_id"]: row["standing"] for row in rows}
 

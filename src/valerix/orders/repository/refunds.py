@@ -17,7 +17,9 @@ class NotedRefundsRepository:
         """
         if not is_id(order_id):
             return None
-        row = await tx.fetchrow(f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 FOR UPDATE", order_id)
+        row = await tx.fetchrow(
+            f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 FOR UPDATE", order_id
+        )
         return None if row is None else ORDER.read(row)
 
     async def claim_refund(self, tx: Transaction, refund_id: str, order_id: str) -> bool:

@@ -28,7 +28,15 @@ def _money(document: dict[str, Any]) -> Money:
     return msgspec.convert(document, Money)
 
 
-ORDER: Final = Reader(Order, "o", id=str, payment_id=str, lines=_lines, allocations=_allocations, expected_total=_money)
+ORDER: Final = Reader(
+    Order,
+    "o",
+    id=str,
+    payment_id=str,
+    lines=_lines,
+    allocations=_allocations,
+    expected_total=_money,
+)
 
 
 def read_entry(row: Record) -> HistoryEntry:
@@ -54,12 +62,16 @@ def _refund(raw: dict[str, Any]) -> Refunded:
 
 def _step(raw: dict[str, Any]) -> Step:
     began = datetime.fromisoformat(raw["startedAt"])
-    return Step(raw["name"], raw["attempt"], raw["outcome"], began, raw["durationMs"], raw.get("detail"))
+    return Step(
+        raw["name"], raw["attempt"], raw["outcome"], began, raw["durationMs"], raw.get("detail")
+    )
 
 
 def lines_of(order: Order) -> str:
     """Encode lines as compact rows: [productId, quantity, name, unitPriceMinor]."""
-    rows = [[line.product_id, line.quantity, line.name, line.unit_price_minor] for line in order.lines]
+    rows = [
+        [line.product_id, line.quantity, line.name, line.unit_price_minor] for line in order.lines
+    ]
     return _encode(rows).decode()
 
 

@@ -21,7 +21,9 @@ _ENDS = f"{end_sql('p.id')} = ? AND p.id::text LIKE ?"
 class OrderSearchRepository:
     """Reads one order, pages of orders, their history and their number."""
 
-    async def find_order(self, tx: Transaction, order_id: str, owner_id: str | None) -> Order | None:
+    async def find_order(
+        self, tx: Transaction, order_id: str, owner_id: str | None
+    ) -> Order | None:
         """Find one order; with `owner_id`, only if it belongs to that customer."""
         row = await tx.fetchrow(
             f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
@@ -32,7 +34,9 @@ class OrderSearchRepository:
 
     async def list_by_ids(self, tx: Transaction, ids: Sequence[str]) -> list[Order]:
         """List the orders that exist among these ids, in any order."""
-        rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE o.id = ANY($1::uuid[])", ids)
+        rows = await tx.fetch(
+            f"SELECT {ORDER.columns} FROM orders o WHERE o.id = ANY($1::uuid[])", ids
+        )
         return [ORDER.read(row) for row in rows]
 
     async def list_orders(self, tx: Transaction, wanted: OrderFilter) -> list[Order]:
@@ -53,7 +57,10 @@ class OrderSearchRepository:
             where.add("id < ?::uuid", wanted.last)
             where.add("o.customer_id = ?", wanted.owner_id)
             where.add("o.status = ANY(?::text[])", wanted.statuses)
-            where.add("EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)", wanted.trace_id)
+            where.add(
+                "EXISTS (SELECT FROM order_events e WHERE e.order_id = o.id AND e.trace_id = ?)",
+                wanted.trace_id,
+            )
             if wanted.search is not None:
                 has = "EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)"
                 where.add(has, wanted.product_id)
@@ -61,7 +68,9 @@ class OrderSearchRepository:
         # The ids are limited before orders are read: otherwise the planner expects a page from each
         # source, and reads the table instead.
         ids = f"SELECT id FROM ({' UNION '.join(found)}) AS found {page}"
-        rows = await tx.fetch(f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({ids}) {page}", *where.arguments)
+        rows = await tx.fetch(
+            f"SELECT {ORDER.columns} FROM orders o WHERE id IN ({ids}) {page}", *where.arguments
+        )
         return [ORDER.read(row) for row in rows]
 
     async def list_ids_by_end(self, tx: Transaction, end: IdEnd, limit: int) -> list[str]:
@@ -110,7 +119,11 @@ def _sources(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
     """
     product_id, search = wanted.product_id, wanted.search
     if search is None:
-        return [("orders o", "", [None]) if product_id is None else (_OF_PRODUCT, "p.product_id = ?", [product_id])]
+        return [
+            ("orders o", "", [None])
+            if product_id is None
+            else (_OF_PRODUCT, "p.product_id = ?", [product_id])
+        ]
     begin, end = find_ids(search)
     sources: list[tuple[str, str, Sequence[object]]] = []
     if begin is not None:
@@ -119,4 +132,6 @@ def _sources(wanted: OrderFilter) -> list[tuple[str, str, Sequence[object]]]:
         sources.append((_OF_PRODUCT, _ENDS, end))
     words = {search.strip(), search.strip().upper()}
     sources += [(_OF_PRODUCT, "p.product_id = ?", [word]) for word in words]
-    return sources + [("orders o", "o.customer_id = ?", [customer]) for customer in words.union(wanted.customers)]
+    return sources + [
+        ("orders o", "o.customer_id = ?", [customer]) for customer in words.union(wanted.customers)
+    ]

@@ -40,9 +40,21 @@ from valerix.orders.schemas import ChangeOrderBody, OrderView
     tags=["orders"],
     operation_id="changeOrder",
     example={"quantity": 1},
-    responses={202: openapi.answer("A service is unavailable: the order reaches the status later", OrderView)},
+    responses={
+        202: openapi.answer(
+            "A service is unavailable: the order reaches the status later", OrderView
+        )
+    },
     response_headers=[openapi.ETAG],
-    refuses=[OrderNotFound, NotChangeable, OrderBusy, IllegalOrderTransition, StaffOnly, UnknownProduct, *UNPAYABLE],
+    refuses=[
+        OrderNotFound,
+        NotChangeable,
+        OrderBusy,
+        IllegalOrderTransition,
+        StaffOnly,
+        UnknownProduct,
+        *UNPAYABLE,
+    ],
 )
 async def change_order(
     changes: Changes,
@@ -62,7 +74,9 @@ async def change_order(
     """
     if data.status is not None:
         version = versioning.expected_version(if_match)
-        return await _fulfil(fulfilment, actor, order_id_of(order_id), data, data.status, version, deadline)
+        return await _fulfil(
+            fulfilment, actor, order_id_of(order_id), data, data.status, version, deadline
+        )
     order = await queries.get(order_id_of(order_id), owner_of(principal))
     changed = await changes.change(
         order.id,
@@ -70,7 +84,9 @@ async def change_order(
         version=versioning.expected_version(if_match),
         lines=_changed_lines(data, order.lines),
         expected_total=data.expected_total,
-        address=None if data.shipping_address is None else msgspec.to_builtins(data.shipping_address),
+        address=None
+        if data.shipping_address is None
+        else msgspec.to_builtins(data.shipping_address),
         deadline=deadline,
         actor=actor,
     )
@@ -92,7 +108,9 @@ async def _fulfil(
         message = "Send status alone: the order is moved on, nothing else changes"
         raise Invalid(message, [FieldError("/status", message)])
     target = OrderStatus(status)
-    order = await fulfilment.fulfil_until(order_id, version=version, target=target, deadline=deadline, actor=actor)
+    order = await fulfilment.fulfil_until(
+        order_id, version=version, target=target, deadline=deadline, actor=actor
+    )
     return order_response(order, status=200 if order.status is target else 202)
 
 
@@ -110,7 +128,11 @@ async def _fulfil(
     refuses=[OrderNotFound, NotRetriable],
 )
 async def retry_order(
-    changes: Changes, principal: Principal, order_id: OrderId, deadline: Deadline, actor: Actor | None
+    changes: Changes,
+    principal: Principal,
+    order_id: OrderId,
+    deadline: Deadline,
+    actor: Actor | None,
 ) -> Response[bytes]:
     """Retry a pending order now.
 
@@ -127,7 +149,9 @@ async def retry_order(
     tags=["orders"],
     operation_id="cancelOrder",
     status_code=200,
-    responses={202: openapi.answer("A service is unavailable: the order is cancelled later", OrderView)},
+    responses={
+        202: openapi.answer("A service is unavailable: the order is cancelled later", OrderView)
+    },
     response_headers=[openapi.ETAG],
     refuses=[OrderNotFound, NotCancellable, OrderBusy],
 )
@@ -144,7 +168,9 @@ async def cancel_order(
     The payment is voided or refunded, and the stock is released. The answer is 202 if a service is
     unavailable: the order is cancelled later.
     """
-    words = reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
+    words = (
+        reason or f"Cancelled by {'the customer' if principal.role == CUSTOMER else principal.role}"
+    )
     order = await changes.cancel(order_id_of(order_id), owner_of(principal), words, deadline, actor)
     return order_response(order, status=200 if order.status is OrderStatus.CANCELLED else 202)
 

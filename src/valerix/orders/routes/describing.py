@@ -23,7 +23,9 @@ def command_routes(queries: Queries, refunds: RefundNotes) -> list[RawRoute]:
 
     async def describe_orders(command: OrderRefs, _: Deadline) -> OrderOutcomes:
         found = await queries.find_all(command.order_ids)
-        return OrderOutcomes([describe(*each) for each in zip(command.order_ids, found, strict=True)])
+        return OrderOutcomes(
+            [describe(*each) for each in zip(command.order_ids, found, strict=True)]
+        )
 
     async def find_orders(command: FindOrders, _: Deadline) -> OrdersFound:
         return OrdersFound(await queries.find_ids(command.search))

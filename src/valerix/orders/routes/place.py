@@ -57,11 +57,17 @@ def place_route(placing: Placing, products: Products) -> RawRoute:
             wanted.order.lines, wanted.order.expected_total = lines, expected
         return _place_response(await placing.place(wanted))
 
-    return RawRoute("POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered)
+    return RawRoute(
+        "POST", PATH, ANYONE, place, document=_document_place, answered=metrics.answered
+    )
 
 
 async def _one_unit(
-    products: Products, name: str, amount: Decimal | None, expected: Money | None, deadline: Deadline
+    products: Products,
+    name: str,
+    amount: Decimal | None,
+    expected: Money | None,
+    deadline: Deadline,
 ) -> tuple[list[OrderLine], Money | None]:
     """Return the line, and the total it may cost. Raises UnknownProduct, Invalid, NotSent."""
     product = await products.find(name, deadline)
@@ -75,16 +81,24 @@ async def _one_unit(
 
 
 def _request(
-    body: PlaceOrderBody, lines: list[OrderLine], expected: Money | None, principal: Principal, request: RawRequest
+    body: PlaceOrderBody,
+    lines: list[OrderLine],
+    expected: Money | None,
+    principal: Principal,
+    request: RawRequest,
 ) -> PlaceRequest:
     header = idempotency.parse_key(request.header(b"idempotency-key"))
     if header and body.idempotency_key and header != body.idempotency_key:
-        message = "The Idempotency-Key header and idempotencyKey in the body differ; send one of them"
+        message = (
+            "The Idempotency-Key header and idempotencyKey in the body differ; send one of them"
+        )
         raise Invalid(message, [FieldError("/idempotencyKey", message)])
     key = header or body.idempotency_key
     body.idempotency_key = None  # the source of the key is not part of the request
     address = None if body.shipping_address is None else msgspec.to_builtins(body.shipping_address)
-    order = new_order(body.customer_id, lines, body.payment_method, body.on_shortage, address, expected)
+    order = new_order(
+        body.customer_id, lines, body.payment_method, body.on_shortage, address, expected
+    )
     return PlaceRequest(
         order,
         idempotency.lookup_key(principal.subject, "POST", PATH, key) if key else None,
@@ -92,7 +106,13 @@ def _request(
         telemetry.trace_id.get(),
         request.deadline,
         bounded=principal.role == CUSTOMER,
-        act=act_of(request.actor, ORDER_PLACED, order.id, customerId=order.customer_id, version=order.version),
+        act=act_of(
+            request.actor,
+            ORDER_PLACED,
+            order.id,
+            customerId=order.customer_id,
+            version=order.version,
+        ),
     )
 
 
@@ -111,7 +131,11 @@ def _place_response(answer: Answer) -> RawResponse:
     access=ANYONE,
     tags=["orders"],
     operation_id="placeOrder",
-    example={"customerId": "CUST-001", "items": [{"productId": "PROD-001", "quantity": 2}], "paymentMethod": "card_ok"},
+    example={
+        "customerId": "CUST-001",
+        "items": [{"productId": "PROD-001", "quantity": 2}],
+        "paymentMethod": "card_ok",
+    },
     responses={
         200: answer("The replay of an earlier success, byte for byte", OrderView),
         202: answer("Accepted: a service is unavailable, the order is processed later", OrderView),
@@ -123,7 +147,9 @@ def _place_response(answer: Answer) -> RawResponse:
 )
 async def _document_place(
     data: PlaceOrderBody,
-    idempotency_key: Annotated[str | None, Parameter(header="Idempotency-Key", max_length=255)] = None,
+    idempotency_key: Annotated[
+        str | None, Parameter(header="Idempotency-Key", max_length=255)
+    ] = None,
 ) -> OrderView:
     """Place an order.
 

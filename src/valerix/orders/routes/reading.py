@@ -23,7 +23,14 @@ from valerix.orders.order import OrderFilter
 from valerix.orders.queries import Queries
 from valerix.orders.routes import PATH
 from valerix.orders.routes.pieces import OrderId, order_id_of, order_response, owner_of
-from valerix.orders.schemas import OrderEventView, OrderView, RefundedView, Timeline, step_views, view
+from valerix.orders.schemas import (
+    OrderEventView,
+    OrderView,
+    RefundedView,
+    Timeline,
+    step_views,
+    view,
+)
 
 SORTS = {"-createdAt": False, "createdAt": True}
 STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
@@ -44,7 +51,8 @@ async def list_orders(
     limit: pagination.Limit = pagination.DEFAULT_LIMIT,
     cursor: pagination.Cursor = None,
     status: Annotated[
-        list[str] | None, Parameter(max_items=len(OrderStatus), description="may be repeated", schema_extra=STATUSES)
+        list[str] | None,
+        Parameter(max_items=len(OrderStatus), description="may be repeated", schema_extra=STATUSES),
     ] = None,
     customer_id: Annotated[str | None, Parameter(query="customerId", max_length=50)] = None,
     product_id: Annotated[str | None, Parameter(query="productId", max_length=50)] = None,
@@ -54,7 +62,9 @@ async def list_orders(
     trace_id: Annotated[
         str | None,
         Parameter(
-            query="traceId", pattern=text.TRACE_ID, description="trace id of any change to the order; needs `from`"
+            query="traceId",
+            pattern=text.TRACE_ID,
+            description="trace id of any change to the order; needs `from`",
         ),
     ] = None,
     sort: Annotated[str, Parameter(schema_extra={"enum": [*SORTS]})] = "-createdAt",
@@ -97,7 +107,9 @@ async def list_orders(
     response_headers=[ETAG],
     refuses=[OrderNotFound],
 )
-async def get_order(queries: Queries, principal: Principal, order_id: OrderId) -> Response[OrderView]:
+async def get_order(
+    queries: Queries, principal: Principal, order_id: OrderId
+) -> Response[OrderView]:
     """Get one order with its lines, payment and reservation."""
     return order_response(await queries.get(order_id_of(order_id), owner_of(principal)))
 
@@ -124,11 +136,17 @@ async def get_timeline(
     staff, in every service; customers see only that an entry is an act of staff.
     """
     after = 0 if cursor is None else pagination.decode_cursor(cursor, tuple[Version])[0]
-    order, rows = await queries.timeline(order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1)
+    order, rows = await queries.timeline(
+        order_id_of(order_id), owner_of(principal), after=after, limit=limit + 1
+    )
     found = pagination.page(rows, limit, lambda entry: pagination.encode_cursor(entry.version))
     if principal.role == CUSTOMER:
         own = await order_acts.own(order)
-        return Timeline(order.id, [_event_view(entry, own, to_staff=False) for entry in found.items], found.next_cursor)
+        return Timeline(
+            order.id,
+            [_event_view(entry, own, to_staff=False) for entry in found.items],
+            found.next_cursor,
+        )
     known, unanswered = await order_acts.everywhere(order, deadline)
     entries = [_event_view(entry, known, to_staff=True) for entry in found.items]
     return Timeline(order.id, entries, found.next_cursor, known, unanswered)
@@ -137,7 +155,9 @@ async def get_timeline(
 ROUTES = [list_orders, get_order, get_timeline]
 
 
-def _event_view(entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: bool) -> OrderEventView:
+def _event_view(
+    entry: HistoryEntry, acts: Sequence[RecordedAct], *, to_staff: bool
+) -> OrderEventView:
     return OrderEventView(
         version=entry.version,
         type=entry.type,

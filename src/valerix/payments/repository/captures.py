@@ -22,5 +22,7 @@ class CaptureKeysRepository:
 
     async def find_fingerprint(self, tx: Transaction, key: bytes) -> bytes | None:
         """The fingerprint of the request that a key belongs to."""
-        fingerprint: bytes | None = await tx.fetchval("SELECT fingerprint FROM capture_keys WHERE key = $1", key)
+        fingerprint: bytes | None = await tx.fetchval(
+            "SELECT fingerprint FROM capture_keys WHERE key = $1", key
+        )
         return fingerprint

@@ -30,7 +30,9 @@ _SETTLED = Rows(
 class PaymentsRepository:
     """Reads and writes the one payment of each order."""
 
-    async def insert_payments(self, tx: Transaction, payments: Sequence[Payment], lease: timedelta) -> set[str]:
+    async def insert_payments(
+        self, tx: Transaction, payments: Sequence[Payment], lease: timedelta
+    ) -> set[str]:
         """Insert the payments of orders without one; return their ids.
 
         Sorted by order, so that two batches holding the same orders cannot wait for each other.
@@ -97,7 +99,9 @@ class PaymentsRepository:
         )
         return {row[0] for row in moved}
 
-    async def claim_due_payments(self, tx: Transaction, limit: int, lease: timedelta) -> list[Payment]:
+    async def claim_due_payments(
+        self, tx: Transaction, limit: int, lease: timedelta
+    ) -> list[Payment]:
         """Take over payments without an outcome in time."""
         rows = await tx.fetch(
             f"""
@@ -119,7 +123,9 @@ class PaymentsRepository:
         )
         return [PAYMENT.read(row) for row in rows]
 
-    async def find_payment(self, tx: Transaction, payment_id: str, owner_id: str | None) -> Payment | None:
+    async def find_payment(
+        self, tx: Transaction, payment_id: str, owner_id: str | None
+    ) -> Payment | None:
         """Find one payment; with `owner_id`, only a payment of that customer."""
         row = await tx.fetchrow(
             f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",

@@ -41,7 +41,9 @@ class RefundsRepository:
             lease,
         )
 
-    async def find_refund_by_key(self, tx: Transaction, payment_id: str, key: bytes) -> tuple[Refund, bytes] | None:
+    async def find_refund_by_key(
+        self, tx: Transaction, payment_id: str, key: bytes
+    ) -> tuple[Refund, bytes] | None:
         """Find the refund made under an idempotency key, with the fingerprint of its request."""
         row = await tx.fetchrow(
             f"""
@@ -84,7 +86,12 @@ class RefundsRepository:
         return _REFUND.read(rows[0])
 
     async def claim_refund(
-        self, tx: Transaction, refund_id: str, status: RefundStatus, failure: str | None, now: datetime
+        self,
+        tx: Transaction,
+        refund_id: str,
+        status: RefundStatus,
+        failure: str | None,
+        now: datetime,
     ) -> bool:
         """End a pending refund. False when it has ended already.
 
@@ -103,7 +110,9 @@ class RefundsRepository:
         )
         return bool(ended)
 
-    async def claim_due_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[Refund]:
+    async def claim_due_refunds(
+        self, tx: Transaction, limit: int, lease: timedelta
+    ) -> list[Refund]:
         """Take over refunds without an outcome in time."""
         rows = await tx.fetch(
             f"""
@@ -117,7 +126,9 @@ class RefundsRepository:
         )
         return [_REFUND.read(row) for row in rows]
 
-    async def claim_unreported_refunds(self, tx: Transaction, limit: int, lease: timedelta) -> list[RefundGiven]:
+    async def claim_unreported_refunds(
+        self, tx: Transaction, limit: int, lease: timedelta
+    ) -> list[RefundGiven]:
         """Take over refunds by hand that orders has not noted yet."""
         rows = await tx.fetch(
             f"""
@@ -130,7 +141,12 @@ class RefundsRepository:
             lease,
         )
         return [
-            RefundGiven(row["refund_id"], row["order_id"], Money(row["amount_minor"], row["currency"]), row["reason"])
+            RefundGiven(
+                row["refund_id"],
+                row["order_id"],
+                Money(row["amount_minor"], row["currency"]),
+                row["reason"],
+            )
             for row in rows
         ]
 

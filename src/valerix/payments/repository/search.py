@@ -65,7 +65,9 @@ def _sources(wanted: PaymentFilter) -> list[tuple[str, str, Sequence[object]]]:
         ("payments p", "p.order_id = ANY(?::text[])", [wanted.order_ids]),
     ]
     if begin is not None:
-        sources.append(("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin))
+        sources.append(
+            ("payments p", "p.id BETWEEN ?::uuid AND ?::uuid AND p.id::text LIKE ?", begin)
+        )
         sources.append(("payments p", "p.order_id BETWEEN ? AND ? AND p.order_id LIKE ?", begin))
     if end is not None:
         sources.append((_FIRST_EVENTS, _ENDS, end))

@@ -80,7 +80,9 @@ async def append_event(
 
 async def find_credentials(tx: Transaction, email: str) -> AccountCredentials | None:
     """Find the credentials of the user with this address."""
-    row = await tx.fetchrow(f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE email = $1", email)
+    row = await tx.fetchrow(
+        f"SELECT {_USER.columns}, password_hash, device_secret FROM users WHERE email = $1", email
+    )
     return _credentials(row) if row else None
 
 
@@ -107,7 +109,9 @@ async def find_user(tx: Transaction, user_id: str, viewer: str | None) -> User |
     return _USER.read(row) if row else None
 
 
-async def update_profile(tx: Transaction, user_id: str, name: str, email: str, version: int | None) -> User | None:
+async def update_profile(
+    tx: Transaction, user_id: str, name: str, email: str, version: int | None
+) -> User | None:
     """Update a profile. None when the user is no longer at `version`. Raises EmailTaken."""
     try:
         row = await tx.fetchrow(
@@ -154,7 +158,9 @@ async def update_status(tx: Transaction, user_id: str, status: str) -> User | No
     return _USER.read(row) if row else None
 
 
-async def update_role(tx: Transaction, user_id: str, role: str, customer_number: str | None) -> User | None:
+async def update_role(
+    tx: Transaction, user_id: str, role: str, customer_number: str | None
+) -> User | None:
     """Update the role. None when the user has this role already, or does not exist.
 
     `customer_number`: for a user without one.
@@ -225,7 +231,13 @@ async def hold_administrators(tx: Transaction) -> list[str]:
 
 
 async def list_users(
-    tx: Transaction, *, limit: int, before: str | None, search: str | None, role: str | None, status: str | None
+    tx: Transaction,
+    *,
+    limit: int,
+    before: str | None,
+    search: str | None,
+    role: str | None,
+    status: str | None,
 ) -> list[User]:
     """List users with ids below `before`, newest first.
 
@@ -285,7 +297,10 @@ def _lexeme(word: str) -> str:
 
 async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
     """The addresses among `emails` that have an account."""
-    return {row["email"] for row in await tx.fetch("SELECT email FROM users WHERE email = ANY($1::text[])", emails)}
+    return {
+        row["email"]
+        for row in await tx.fetch("SELECT email FROM users WHERE email = ANY($1::text[])", emails)
+    }
 
 
 async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:

@@ -3,7 +3,9 @@
 from valerix.chassis.postgres.database import Transaction
 
 
-async def insert_token(tx: Transaction, hashed: bytes, user_id: str, purpose: str, life_seconds: float) -> None:
+async def insert_token(
+    tx: Transaction, hashed: bytes, user_id: str, purpose: str, life_seconds: float
+) -> None:
     await tx.execute(
         """
         INSERT INTO mail_tokens (hash, user_id, purpose, expires_at)
@@ -28,7 +30,9 @@ async def find_token_owner(tx: Transaction, hashed: bytes, purpose: str) -> str 
 
 async def claim_token(tx: Transaction, hashed: bytes) -> bool:
     """Use up a token; one caller wins. Lock its user first, as a change of the address does."""
-    return await tx.fetchval("DELETE FROM mail_tokens WHERE hash = $1 RETURNING true", hashed) is True
+    return (
+        await tx.fetchval("DELETE FROM mail_tokens WHERE hash = $1 RETURNING true", hashed) is True
+    )
 
 
 async def delete_tokens(tx: Transaction, user_id: str) -> None:

@@ -39,7 +39,9 @@ async def insert_session(
 
 
 async def insert_refresh_token(tx: Transaction, hashed: bytes, session_id: str) -> None:
-    await tx.execute("INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)", hashed, session_id)
+    await tx.execute(
+        "INSERT INTO refresh_tokens (hash, session_id) VALUES ($1, $2)", hashed, session_id
+    )
 
 
 async def claim_refresh_token(tx: Transaction, hashed: bytes) -> str | None:
@@ -51,7 +53,9 @@ async def claim_refresh_token(tx: Transaction, hashed: bytes) -> str | None:
     return session_id
 
 
-async def find_used_token(tx: Transaction, hashed: bytes, leeway_seconds: float) -> UsedToken | None:
+async def find_used_token(
+    tx: Transaction, hashed: bytes, leeway_seconds: float
+) -> UsedToken | None:
     """Find a token that was used before, and whether that was within the leeway."""
     row = await tx.fetchrow(
         """
@@ -113,7 +117,9 @@ async def revoke(tx: Transaction, session_id: str, user_id: str, reason: str) ->
     return ended is not None
 
 
-async def revoke_all(tx: Transaction, user_id: str, reason: str, spare: str | None = None) -> list[str]:
+async def revoke_all(
+    tx: Transaction, user_id: str, reason: str, spare: str | None = None
+) -> list[str]:
     """End every live session of a user except `spare`; return the ids."""
     rows = await tx.fetch(
         """
@@ -168,12 +174,15 @@ async def list_revoked(
 
 
 async def count_live(tx: Transaction) -> int:
-    count: int = await tx.fetchval("SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > now()")
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM sessions WHERE revoked_at IS NULL AND expires_at > now()"
+    )
     return count
 
 
 async def delete_over(tx: Transaction, days: float) -> None:
     """Delete sessions that ended more than `days` ago, with their tokens."""
     await tx.execute(
-        "DELETE FROM sessions WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)", days
+        "DELETE FROM sessions WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)",
+        days,
     )

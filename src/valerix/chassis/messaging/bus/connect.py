@@ -25,7 +25,9 @@ async def open_bus(url: str, instance: str) -> AsyncIterator[Bus]:
     scheme, _, rest = url.partition("://")
     scheme = ALIASES.get(scheme, scheme)
     if scheme not in ADAPTERS:
-        raise ValueError(f"A bus URL begins with one of {', '.join([*ADAPTERS, *ALIASES])}, not {scheme!r}")
+        raise ValueError(
+            f"A bus URL begins with one of {', '.join([*ADAPTERS, *ALIASES])}, not {scheme!r}"
+        )
     bus = ADAPTERS[scheme](f"{scheme}://{rest}", instance)
     try:
         yield bus

@@ -66,7 +66,12 @@ async def handled(handle: Handler, deliveries: Sequence[Delivery]) -> None:
             if being_cancelled():
                 raise
             first = deliveries[0].message
-            log.warning("handler failed, trying again", topic=first.topic, message_id=first.id, error=repr(error))
+            log.warning(
+                "handler failed, trying again",
+                topic=first.topic,
+                message_id=first.id,
+                error=repr(error),
+            )
             await asyncio.sleep(pause)
         else:
             return

@@ -20,7 +20,13 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, PublishError
 
 from valerix.chassis.base.tasks import being_cancelled, end
-from valerix.chassis.messaging.bus.base import BusUnavailable, Delivery, Handler, Message, Unroutable
+from valerix.chassis.messaging.bus.base import (
+    BusUnavailable,
+    Delivery,
+    Handler,
+    Message,
+    Unroutable,
+)
 from valerix.chassis.messaging.bus.delivery import Publications, follow, handled, until_one_ends
 
 EVENTS = "valerix.events"
@@ -60,7 +66,9 @@ class Link:
                 await self.close()
                 # Without a timeout argument: aio-pika's own loses cancellations on Python 3.11.
                 self._connection = await aio_pika.connect(
-                    self._url, heartbeat=HEARTBEAT_SECONDS, client_properties={"connection_name": self._name}
+                    self._url,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    client_properties={"connection_name": self._name},
                 )
         return await self._connection.channel(on_return_raises=True)
 
@@ -106,7 +114,9 @@ class RabbitMq:
                     # Each task writes its frames when it first runs, so in this order. The waits
                     # for the confirms overlap.
                     sending = [
-                        asyncio.create_task(exchange.publish(_outgoing(message), message.topic, mandatory=True))
+                        asyncio.create_task(
+                            exchange.publish(_outgoing(message), message.topic, mandatory=True)
+                        )
                         for message in messages
                     ]
                 await self._confirmed(channel, sending)
@@ -119,7 +129,9 @@ class RabbitMq:
                 await _declare_queue(self._publisher, consumer, topic)
         return self._publisher
 
-    async def _confirmed(self, channel: AbstractChannel, sending: Sequence[asyncio.Task[Any]]) -> None:
+    async def _confirmed(
+        self, channel: AbstractChannel, sending: Sequence[asyncio.Task[Any]]
+    ) -> None:
         try:
             await asyncio.gather(*sending)
         except BaseException:
@@ -157,7 +169,9 @@ async def _watch(channel: AbstractChannel, lost: asyncio.Event) -> None:
         lost.set()
 
     channel.close_callbacks.add(lose)
-    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lose)  # the queue was deleted
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(
+        lose
+    )  # the queue was deleted
 
 
 async def _raise_when(lost: asyncio.Event) -> None:
@@ -165,7 +179,9 @@ async def _raise_when(lost: asyncio.Event) -> None:
     raise BusUnavailable("The broker closed the channel")
 
 
-async def _deliver(topic: str, arrived: asyncio.Queue[AbstractIncomingMessage], handle: Handler) -> None:
+async def _deliver(
+    topic: str, arrived: asyncio.Queue[AbstractIncomingMessage], handle: Handler
+) -> None:
     while True:
         batch = [await arrived.get()]
         while not arrived.empty():
@@ -198,7 +214,9 @@ async def _declare_exchanges(channel: AbstractChannel) -> None:
 
 
 async def _declare_queue(channel: AbstractChannel, consumer: str, topic: str) -> AbstractQueue:
-    queue = await channel.declare_queue(f"valerix.{consumer}.{topic}", durable=True, arguments=QUEUE)
+    queue = await channel.declare_queue(
+        f"valerix.{consumer}.{topic}", durable=True, arguments=QUEUE
+    )
     await queue.bind(EVENTS, topic)
     return queue
 

@@ -50,7 +50,9 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """  # allow-oom: when memory is full, only a consumer can free it
-RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+RELEASE = (
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+)
 
 log = structlog.get_logger()
 
@@ -84,7 +86,9 @@ class ValkeyStreams:
         async with _bounded():
             for topic in topics:
                 self._consumers[topic].update(consumers)
-                await self._create_groups(topic, set(consumers) - (await self._groups(topic)).keys())
+                await self._create_groups(
+                    topic, set(consumers) - (await self._groups(topic)).keys()
+                )
 
     async def publish(self, messages: Sequence[Message]) -> None:
         with self._publications.one() as turn:
@@ -126,7 +130,9 @@ class ValkeyStreams:
             if deliveries:
                 await handled(handle, [delivery for _, delivery in deliveries])
                 async with _bounded():
-                    await self._redis.xack(_stream(topic), consumer, *(entry for entry, _ in deliveries))
+                    await self._redis.xack(
+                        _stream(topic), consumer, *(entry for entry, _ in deliveries)
+                    )
 
     async def _abandoned(self, consumer: str, topic: str) -> list[tuple[bytes, Delivery]]:
         _, entries, _ = await self._redis.xautoclaim(
@@ -144,7 +150,9 @@ class ValkeyStreams:
         streams: Any = await self._redis.xreadgroup(
             consumer, self._instance, {_stream(topic): ">"}, count=BATCH, block=BLOCK_MS
         )
-        return [_read(topic, entry, fields, 1) for _, entries in streams for entry, fields in entries]
+        return [
+            _read(topic, entry, fields, 1) for _, entries in streams for entry, fields in entries
+        ]
 
     async def _groups(self, topic: str) -> dict[str, dict[str, Any]]:
         try:
@@ -174,7 +182,9 @@ class ValkeyStreams:
             await self._create_groups(topic, missing)
         else:
             needed = [await self._oldest_needed(topic, group) for group in groups.values()]
-            await self._redis.xtrim(_stream(topic), minid=min(needed, key=_position), approximate=True)
+            await self._redis.xtrim(
+                _stream(topic), minid=min(needed, key=_position), approximate=True
+            )
 
     async def _oldest_needed(self, topic: str, group: dict[str, Any]) -> bytes:
         pending = await self._redis.xpending(_stream(topic), group["name"])
@@ -202,7 +212,9 @@ class ValkeyStreams:
             synced, _ = await connection.read_response()
         except ResponseError as error:
             if not self._warned:
-                log.warning("the server keeps no append-only file, a crash loses messages", error=str(error))
+                log.warning(
+                    "the server keeps no append-only file, a crash loses messages", error=str(error)
+                )
             self._warned = True
         else:
             if not synced:
@@ -247,7 +259,10 @@ class Lease:
 async def _add(connection: AbstractConnection, messages: Sequence[Message]) -> None:
     commands: list[tuple[str | bytes | int, ...]] = [
         ("MULTI",),  # a waiting consumer gets all at once, not the first and then the others
-        *(("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body) for message in messages),
+        *(
+            ("XADD", _stream(message.topic), "*", "id", message.id, "body", message.body)
+            for message in messages
+        ),
         ("EXEC",),
         ("WAITAOF", 1, 0, DURABLE_WITHIN_MS),
     ]
@@ -259,7 +274,9 @@ async def _add(connection: AbstractConnection, messages: Sequence[Message]) -> N
             raise added
 
 
-def _read(topic: str, entry: bytes, fields: dict[bytes, bytes], attempt: int) -> tuple[bytes, Delivery]:
+def _read(
+    topic: str, entry: bytes, fields: dict[bytes, bytes], attempt: int
+) -> tuple[bytes, Delivery]:
     return entry, Delivery(Message(topic, fields[b"id"].decode(), fields[b"body"]), attempt)
 
 

@@ -73,12 +73,16 @@ class HaproxyGateway:
                 return
 
     async def unreachable(self) -> list[str]:
-        rows = csv.DictReader((await asyncio.to_thread(self._statistics)).removeprefix("# ").splitlines())
+        rows = csv.DictReader(
+            (await asyncio.to_thread(self._statistics)).removeprefix("# ").splitlines()
+        )
         servers = [row for row in rows if row["type"] == "2" and row["check_status"]]
         return sorted({row["svname"] for row in servers if not _is_reached(row)})
 
     def _statistics(self) -> str:
-        """Fetch the statistics. The client must read chunks: HAProxy sends them even in HTTP/1.0."""
+        """Fetch the statistics. The client must read chunks: HAProxy sends them even in
+        HTTP/1.0.
+        """
         url = f"http://127.0.0.1:{self._listening.metrics_port}{configuration.DASHBOARD};csv"
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
             text: str = answer.read().decode()
@@ -88,15 +92,20 @@ class HaproxyGateway:
         folder = own_folder(self._listening.folder)
         made = contract.routes(instances)
         exact = {path: configuration.backend_of(route) for route in made for path in route.exact}
-        beneath = {path: configuration.backend_of(route) for route in made for path in route.beneath}
+        beneath = {
+            path: configuration.backend_of(route) for route in made for path in route.beneath
+        }
         for name, table in (("exact", exact), ("beneath", beneath)):
             write_private(
-                folder / f"{name}.map", "".join(f"{path} {backend}\n" for path, backend in table.items()).encode()
+                folder / f"{name}.map",
+                "".join(f"{path} {backend}\n" for path, backend in table.items()).encode(),
             )
         if self._listening.certificate:
             _link(folder / "chain.pem", self._listening.certificate.chain_file)
             _link(folder / "chain.pem.key", self._listening.certificate.key_file)
-        write_private(self._file, ("\n".join(configuration.lines(self._listening, instances)) + "\n").encode())
+        write_private(
+            self._file, ("\n".join(configuration.lines(self._listening, instances)) + "\n").encode()
+        )
 
 
 def packaged() -> Path:

@@ -81,7 +81,9 @@ def lines(listening: Listening, instances: Sequence[Instance]) -> Iterator[str]:
     copies = contract.services(instances)
     for process in dict.fromkeys(one.process for one in copies):
         yield from _service(
-            listening.settings.gateway_capacity, process, [one for one in copies if one.process == process]
+            listening.settings.gateway_capacity,
+            process,
+            [one for one in copies if one.process == process],
         )
     for name, routes in _by_backend(contract.routes(instances)).items():
         if name not in BY_NAME:
@@ -169,18 +171,26 @@ def _web(listening: Listening) -> Iterator[str]:
         _refuse(contract.NOT_FOUND, "!{ var(txn.backend) -m found }"),
         "set-var(txn.here) req.body_len",
         f"track-sc0 {SOURCE} table arriving if unfinished or stream !declared",
-        _refuse(contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {settings.gateway_arriving} }}"),
+        _refuse(
+            contract.TOO_MANY_OPEN, f"{{ sc0_conn_cur(arriving) gt {settings.gateway_arriving} }}"
+        ),
         *_if_newer("track-sc3 int(1) table everyone if unfinished or stream !declared"),
         # A stream whose method needs no body is not refused.
-        *_if_newer(_refuse(contract.OVERLOADED, f"{full} unfinished or {full} stream !declared !bodiless")),
+        *_if_newer(
+            _refuse(contract.OVERLOADED, f"{full} unfinished or {full} stream !declared !bodiless")
+        ),
         *_if_newer(f"wait-for-body time {_ms(min(HURRY_SECONDS, timeouts.body))} if {crowded}"),
         _refuse(contract.TOO_LARGE, f"{{ req.body_size gt {contract.BODY_BYTES} }}"),
         f"wait-for-body time {_ms(timeouts.body)}",
         _refuse(contract.TOO_LARGE, f"{{ req.body_len gt {contract.BODY_BYTES} }}"),
         # … then, for complete requests, the limits of their address.
         f"track-sc1 {SOURCE} table complete",
-        _refuse(contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {settings.gateway_rate} }}"),
-        _refuse(contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {settings.gateway_in_flight} }}"),
+        _refuse(
+            contract.RATE_LIMITED, f"{{ sc1_http_req_rate(complete) gt {settings.gateway_rate} }}"
+        ),
+        _refuse(
+            contract.TOO_MANY_OPEN, f"{{ sc1_conn_cur(complete) gt {settings.gateway_in_flight} }}"
+        ),
         *(f"del-header {name}" for name in contract.IDENTITY_HEADERS),
         "del-header X-Forwarded- -m beg",
         "del-header HTTP2-Settings",
@@ -222,7 +232,10 @@ def _service(capacity: int, process: str, copies: Iterable[Instance]) -> Iterato
     yield "  option httpchk"
     yield f"  http-check send meth GET uri {BY_NAME[process].health} hdr Host localhost"
     yield "  http-check expect status 200"
-    yield from _rules(_refuse(contract.OVERLOADED, f"{{ be_conn gt {capacity} }}"), *_rewrites([Rewrite.CANONICAL]))
+    yield from _rules(
+        _refuse(contract.OVERLOADED, f"{{ be_conn gt {capacity} }}"),
+        *_rewrites([Rewrite.CANONICAL]),
+    )
     for one in copies:
         yield f"  server {one.name} 127.0.0.1:{one.port} check"
 
@@ -257,7 +270,11 @@ def _aside(name: str, routes: Sequence[Route], copies: Iterable[Instance]) -> It
 
 def _tables() -> Iterator[str]:
     open_now = "conn_cur"
-    kept = {"connections": open_now, "arriving": open_now, "complete": f"{open_now},http_req_rate(1s)"}
+    kept = {
+        "connections": open_now,
+        "arriving": open_now,
+        "complete": f"{open_now},http_req_rate(1s)",
+    }
     for name, stores in kept.items():
         yield f"backend {name}"
         yield f"  stick-table type ipv6 size {TRACKED_ADDRESSES} expire 10s store {stores}"
@@ -301,7 +318,11 @@ def connections() -> int:
     HAProxy does not start if it exceeds the limit of open files.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, (hard - FILES_BESIDE) // 2)
+    return (
+        CONNECTIONS
+        if hard == resource.RLIM_INFINITY
+        else min(CONNECTIONS, (hard - FILES_BESIDE) // 2)
+    )
 
 
 def _refuse(error: OwnError, condition: str) -> str:
@@ -311,7 +332,9 @@ def _refuse(error: OwnError, condition: str) -> str:
 def _answer(error: OwnError) -> str:
     retry_after = f" hdr Retry-After {error.retry_after}" if error.retry_after else ""
     text = _quoted(json.dumps(error.document() | {"traceId": "%[var(txn.trace),bytes(3,32)]"}))
-    return f"status {error.status} content-type application/problem+json lf-string {text}{retry_after}"
+    return (
+        f"status {error.status} content-type application/problem+json lf-string {text}{retry_after}"
+    )
 
 
 def _text(text: str) -> str:
