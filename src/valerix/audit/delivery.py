@@ -32,7 +32,8 @@ from valerix.notifications.domain import NOTIFICATIONS_BY_EVENT, occasion
 # --- effects
 
 _TABLES: Final = """
-CREATE TEMPORARY TABLE customer_facts (event_id text, customer_id text, recipient text, sequence bigint);
+CREATE TEMPORARY TABLE customer_facts (
+    event_id text, customer_id text, recipient text, sequence bigint);
 CREATE TEMPORARY TABLE end_facts (event_id text, order_id text, state text);
 CREATE TEMPORARY TABLE ready_facts (order_id text);
 """
@@ -40,14 +41,15 @@ _CUSTOMERS: Final = f"""
     SELECT '/valerix/users/' || user_id || ':' || max(version), data ->> 'customerId',
            coalesce(data ->> 'customerId', user_id::text), max(version)::bigint
     FROM user_events
-    WHERE type IN ('{CUSTOMER_REGISTERED}', '{CUSTOMER_UPDATED}') AND occurred_at >= $1 AND occurred_at < $2
+    WHERE type IN ('{CUSTOMER_REGISTERED}', '{CUSTOMER_UPDATED}')
+      AND occurred_at >= $1 AND occurred_at < $2
     GROUP BY user_id, data ->> 'customerId'
 """
+_STATES: Final = ", ".join(f"('{name}', '{state}')" for name, state in ENDS.items())
 _ENDS: Final = f"""
     INSERT INTO end_facts
     SELECT '/valerix/orders/' || order_id || ':' || version, order_id::text, state
-    FROM order_events JOIN (VALUES {", ".join(f"('{name}', '{state}')" for name, state in ENDS.items())})
-        AS ends (type, state) USING (type)
+    FROM order_events JOIN (VALUES {_STATES}) AS ends (type, state) USING (type)
     WHERE occurred_at >= $1 AND occurred_at < $2
 """
 _READY: Final = """
@@ -72,8 +74,9 @@ async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM end_facts",
         violations="""
-        SELECT event_id AS subject, format('the order is over, its reservation %s and not %s',
-                                           coalesce('is ' || r.state, 'is not there'), f.state) AS what
+        SELECT event_id AS subject,
+               format('the order is over, its reservation %s and not %s',
+                      coalesce('is ' || r.state, 'is not there'), f.state) AS what
         FROM end_facts f LEFT JOIN reservation_facts r USING (order_id)
         WHERE r.state IS DISTINCT FROM f.state AND event_id <> ALL($1::text[])
         """,
@@ -85,10 +88,11 @@ async def events_have_had_their_effects(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM ready_facts",
         violations=f"""
-        SELECT order_id AS subject, format('waits although its stock is ready, until %s', due_at) AS what
+        SELECT order_id AS subject,
+               format('waits although its stock is ready, until %s', due_at) AS what
         FROM ready_facts JOIN orders ON id::text = order_id
-        WHERE status = {sql(OrderStatus.PENDING)} AND error_code = 'insufficient_stock' AND cancel_reason IS NULL
-          AND due_at > now()
+        WHERE status = {sql(OrderStatus.PENDING)} AND error_code = 'insufficient_stock'
+          AND cancel_reason IS NULL AND due_at > now()
         """,
     )
     return together([ends, standings, contacts, ready])
@@ -103,9 +107,11 @@ async def _find_outdated(snapshot: AuditSnapshot, service: str, copies: str, key
         service,
         checked=f"SELECT count(*) FROM customer_facts WHERE {key} IS NOT NULL",
         violations=f"""
-        SELECT event_id AS subject, format('{service} know %s as of %s', f.{key}, coalesce(c.sequence, 0)) AS what
+        SELECT event_id AS subject,
+               format('{service} know %s as of %s', f.{key}, coalesce(c.sequence, 0)) AS what
         FROM customer_facts f LEFT JOIN {copies} c ON c.customer_id = f.{key}
-        WHERE f.{key} IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence AND event_id <> ALL($1::text[])
+        WHERE f.{key} IS NOT NULL AND coalesce(c.sequence, 0) < f.sequence
+          AND event_id <> ALL($1::text[])
         """,
         arguments=(await _dead(snapshot, service),),
     )
@@ -163,7 +169,8 @@ async def occasions_are_notified_once(snapshot: AuditSnapshot) -> Finding:
             SELECT event_id, channel, count(*) AS n FROM notifications
             WHERE id >= $1::uuid AND event_id IS NOT NULL GROUP BY event_id, channel
         )
-        SELECT event_id || ' ' || channel AS subject, format('%s notifications instead of one', coalesce(n, 0)) AS what
+        SELECT event_id || ' ' || channel AS subject,
+               format('%s notifications instead of one', coalesce(n, 0)) AS what
         FROM occasion_facts LEFT JOIN message USING (event_id, channel)
         WHERE coalesce(n, 0) <> 1 AND event_id <> ALL($2::text[])
         """,

@@ -21,11 +21,13 @@ async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM orders",
         violations=f"""
-        SELECT id::text AS subject, format('%s since %s, due %s, %s attempts: %s', status, updated_at, due_at, attempts,
-                                           coalesce(error_code, 'no reason stated')) AS what
+        SELECT id::text AS subject,
+               format('%s since %s, due %s, %s attempts: %s', status, updated_at, due_at, attempts,
+                      coalesce(error_code, 'no reason stated')) AS what
         FROM orders
         WHERE due_at < now() - make_interval(secs => $1)
-           OR status = {sql(OrderStatus.PENDING)} AND error_code IS DISTINCT FROM 'insufficient_stock'
+           OR status = {sql(OrderStatus.PENDING)}
+              AND error_code IS DISTINCT FROM 'insufficient_stock'
               AND created_at < now() - make_interval(secs => $1)
         """,
         arguments=age,
@@ -36,10 +38,13 @@ async def nothing_is_unfinished(snapshot: AuditSnapshot) -> Finding:
         violations=f"""
         SELECT id::text AS subject, format('outcome not known since %s', created_at) AS what
         FROM payments
-        WHERE status = {sql(PaymentStatus.PROCESSING)} AND created_at < now() - make_interval(secs => $1)
+        WHERE status = {sql(PaymentStatus.PROCESSING)}
+          AND created_at < now() - make_interval(secs => $1)
         UNION ALL
         SELECT id::text, format('refund not finished since %s', created_at)
-        FROM refunds WHERE status = {sql(RefundStatus.PENDING)} AND created_at < now() - make_interval(secs => $1)
+        FROM refunds
+        WHERE status = {sql(RefundStatus.PENDING)}
+          AND created_at < now() - make_interval(secs => $1)
         """,
         arguments=age,
     )
@@ -55,7 +60,9 @@ async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
         await snapshot.find(
             service,
             checked="SELECT 1",
-            violations=f"SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox",
+            violations=f"""
+            SELECT '{service} #' || id AS subject, 'still in the outbox' AS what FROM outbox
+            """,
         )
         for service in WITH_OUTBOX
     ]
@@ -64,7 +71,8 @@ async def outboxes_are_drained(snapshot: AuditSnapshot) -> Finding:
             service,
             checked="SELECT 1",
             violations=f"""
-            SELECT '{service} act #' || number AS subject, 'not emitted yet' AS what FROM acts WHERE NOT emitted
+            SELECT '{service} act #' || number AS subject, 'not emitted yet' AS what
+            FROM acts WHERE NOT emitted
             """,
         )
         for service in ACTING
@@ -82,8 +90,8 @@ async def dead_letters(snapshot: AuditSnapshot) -> Finding:
             service,
             checked="SELECT count(*) FROM dead_letters",
             violations=f"""
-            SELECT '{service} #' || id AS subject, consumer || ': ' || error AS what FROM dead_letters
-            WHERE replayed_at IS NULL
+            SELECT '{service} #' || id AS subject, consumer || ': ' || error AS what
+            FROM dead_letters WHERE replayed_at IS NULL
             """,
         )
         for service in WITH_INBOX
@@ -98,6 +106,7 @@ async def commits_are_durable(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT 3",
         violations="""
         SELECT name AS subject, format('%s is %s', name, setting) AS what FROM pg_settings
-        WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting NOT IN ('on', 'remote_apply')
+        WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+          AND setting NOT IN ('on', 'remote_apply')
         """,
     )

@@ -18,7 +18,8 @@ _LEGAL_PAYMENTS: Final = sorted((a, b) for a, after in payments.TRANSITIONS.item
 # An event's name states the status it leads to. Events such as delayed or refunded lead to none.
 _ORDER_STATUS: Final = f"""
     CASE WHEN type IN ('{ORDER_CREATED}', '{ORDER_HELD}') THEN {sql(OrderStatus.PENDING)}
-         WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL ELSE substr(type, 7) END
+         WHEN type IN ('{DELAYED}', '{CHANGED}', '{STILL_HELD}', '{ORDER_REFUNDED}') THEN NULL
+         ELSE substr(type, 7) END
 """
 _PAYMENT_STATUS: Final = """
     CASE type WHEN 'payment.refunded' THEN data ->> 'status' WHEN 'payment.refund_failed' THEN NULL
@@ -70,7 +71,8 @@ async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
         "inventory",
         checked="SELECT count(*) FROM acts",
         violations=f"""
-        SELECT format('%s in %s #%s', sku, warehouse_id, seq) AS subject, kind || ' by hand, without an act' AS what
+        SELECT format('%s in %s #%s', sku, warehouse_id, seq) AS subject,
+               kind || ' by hand, without an act' AS what
         FROM movements m
         WHERE kind IN ('adjust', 'update') AND occurred_at > {_since("acts")}
           AND NOT EXISTS (SELECT FROM acts a WHERE a.trace_id = m.trace_id AND a.actor = m.actor)
@@ -80,8 +82,10 @@ async def acts_of_staff_are_on_record(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM act_facts",
         violations="""
-        SELECT format('%s act %s', service, id) AS subject, act || ' has left, and is not in the audit' AS what
-        FROM act_facts WHERE NOT EXISTS (SELECT FROM audit_facts WHERE audit_facts.id = act_facts.id)
+        SELECT format('%s act %s', service, id) AS subject,
+               act || ' has left, and is not in the audit' AS what
+        FROM act_facts
+        WHERE NOT EXISTS (SELECT FROM audit_facts WHERE audit_facts.id = act_facts.id)
         """,
     )
     return together([refunds, movements, audited])
@@ -99,9 +103,11 @@ async def users_have_gap_free_histories(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM user_events",
         violations="""
         SELECT coalesce(u.id, e.user_id)::text AS subject,
-               format('version %s; %s events, from %s to %s', u.version, e.n, e.first, e.last) AS what
+               format('version %s; %s events, from %s to %s', u.version, e.n, e.first, e.last)
+                   AS what
         FROM users u FULL JOIN (
-            SELECT user_id, count(*) AS n, min(version) AS first, max(version) AS last FROM user_events GROUP BY user_id
+            SELECT user_id, count(*) AS n, min(version) AS first, max(version) AS last
+            FROM user_events GROUP BY user_id
         ) e ON e.user_id = u.id
         WHERE (u.version, u.version::bigint, 1) IS DISTINCT FROM (e.last, e.n, e.first)
         """,
@@ -117,8 +123,10 @@ async def answers_can_be_repeated(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM orders WHERE answer_status IS NOT NULL",
         violations="""
-        SELECT o.id::text AS subject, format('answer %s of version %s is gone', answer_status, answer_version) AS what
-        FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
+        SELECT o.id::text AS subject,
+               format('answer %s of version %s is gone', answer_status, answer_version) AS what
+        FROM orders o
+            LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
         WHERE o.answer_status IS NOT NULL AND o.answer_body IS NULL AND e.order_id IS NULL
         """,
     )
@@ -144,7 +152,8 @@ def _history(table: str, events: str, subject: str, status: str, before: str) ->
         )
         SELECT coalesce(t.id, h.id)::text AS subject,
                format('%s, version %s; %s events, versions %s to %s, the last says %s; %s',
-                      coalesce(t.status, 'not there'), t.version, coalesce(h.events, 0), h.first, h.last,
+                      coalesce(t.status, 'not there'), t.version,
+                      coalesce(h.events, 0), h.first, h.last,
                       h.path[cardinality(h.path)], coalesce(i.jumps, 'every step is legal')) AS what
         FROM {table} t FULL JOIN told h ON h.id = t.id LEFT JOIN illegal i ON i.path = h.path
         WHERE t.id IS NULL OR i.path IS NOT NULL OR t.version <> coalesce(h.last, 0)

@@ -11,9 +11,12 @@ LOW_STOCK: Final = """
         FROM movements WHERE occurred_at >= $1 GROUP BY sku, occurred_at
     ), level AS (
         SELECT c.*, s.available - coalesce(sum(c.units) OVER later, 0) AS available
-        FROM change c JOIN (SELECT sku, sum(on_hand - reserved) AS available FROM stock GROUP BY sku) s USING (sku)
+        FROM change c JOIN (
+            SELECT sku, sum(on_hand - reserved) AS available FROM stock GROUP BY sku
+        ) s USING (sku)
         WINDOW later AS (
-            PARTITION BY c.sku ORDER BY c.occurred_at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+            PARTITION BY c.sku ORDER BY c.occurred_at DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
     ), low AS (
         SELECT m.*, l.available, (
             SELECT sum(least(s.brought, coalesce((
@@ -24,8 +27,9 @@ LOW_STOCK: Final = """
         ) AS delivery
         FROM level l JOIN products p USING (sku)
             JOIN movements m ON m.sku = l.sku AND m.occurred_at = l.occurred_at AND m.seq = l.last
-        WHERE l.occurred_at < $2 AND p.updated_at <= l.occurred_at
-          AND l.units < 0 AND l.available <= p.low_stock_threshold AND l.available - l.units > p.low_stock_threshold
+        WHERE l.occurred_at < $2 AND p.updated_at <= l.occurred_at AND l.units < 0
+          AND l.available <= p.low_stock_threshold
+          AND l.available - l.units > p.low_stock_threshold
     )
 """
 """Common table expressions, `low` the last.

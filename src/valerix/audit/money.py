@@ -30,7 +30,9 @@ _OTHER_AMOUNT_UNLESS_CANCELLING: Final = f"o.cancel_reason IS NULL AND ({_OTHER_
 _MONEY_DIFFERS: Final = decide(
     "o",
     {
-        OrderStatus.PENDING: f"o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND {_KEPT}",
+        OrderStatus.PENDING: (
+            f"o.error_code = 'insufficient_stock' AND o.cancel_reason IS NULL AND {_KEPT}"
+        ),
         OrderStatus.CONFIRMED: _OTHER_AMOUNT_UNLESS_CANCELLING,
         OrderStatus.PROCESSING: _OTHER_AMOUNT_UNLESS_CANCELLING,
         OrderStatus.SHIPPED: _OTHER_AMOUNT,
@@ -62,7 +64,8 @@ async def nobody_is_charged_twice(snapshot: AuditSnapshot) -> Finding:
         "orders",
         checked="SELECT count(*) FROM charge_facts",
         violations="""
-        SELECT reference AS subject, format('captured %s times', captures) AS what FROM charge_facts WHERE captures > 1
+        SELECT reference AS subject, format('captured %s times', captures) AS what
+        FROM charge_facts WHERE captures > 1
         """,
     )
 
@@ -74,12 +77,17 @@ async def ledger_and_payments_agree(snapshot: AuditSnapshot) -> Finding:
     """
     return await snapshot.find(
         "orders",
-        checked="SELECT count(*) FROM payment_facts FULL JOIN charge_facts ON reference = provider_reference",
+        checked="""
+        SELECT count(*)
+        FROM payment_facts FULL JOIN charge_facts ON reference = provider_reference
+        """,
         violations=f"""
         SELECT coalesce(c.reference, p.provider_reference) AS subject,
-               format('payment: %s, %s %s captured, %s given back; provider: %s, %s %s, %s given back',
+               format('payment: %s, %s %s captured, %s given back; '
+                      'provider: %s, %s %s, %s given back',
                       coalesce(p.status, 'none'), p.captured_minor, p.currency, p.refunded_minor,
-                      coalesce(c.status, 'nothing'), c.amount_minor, c.currency, c.refunded_minor) AS what
+                      coalesce(c.status, 'nothing'), c.amount_minor, c.currency, c.refunded_minor)
+                   AS what
         FROM payment_facts p FULL JOIN charge_facts c ON c.reference = p.provider_reference
         WHERE CASE
             WHEN p.status IS NULL THEN c.status = {_CAPTURED}
@@ -102,8 +110,9 @@ async def money_fits_the_orders(snapshot: AuditSnapshot) -> Finding:
         violations=f"""
         SELECT coalesce(o.id::text, p.order_id) AS subject,
                format('the order is %s over %s %s; %s %s captured, %s given back, %s of it by hand',
-                      coalesce(o.status, 'not there'), o.total_minor, o.currency, coalesce(p.captured_minor, 0),
-                      p.currency, coalesce(p.refunded_minor, 0), coalesce(p.by_hand_minor, 0)) AS what
+                      coalesce(o.status, 'not there'), o.total_minor, o.currency,
+                      coalesce(p.captured_minor, 0), p.currency,
+                      coalesce(p.refunded_minor, 0), coalesce(p.by_hand_minor, 0)) AS what
         FROM orders o FULL JOIN payment_facts p ON p.order_id = o.id::text
         WHERE CASE
             WHEN o.id IS NULL THEN {_KEPT}
@@ -126,10 +135,12 @@ async def refunds_by_hand_are_shown(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM payment_facts WHERE by_hand_minor > 0",
         violations=f"""
         SELECT o.id::text AS subject,
-               format('the order is %s and shows %s %s given back; %s by hand', o.status,
-                      coalesce(o.refunded_minor, 0), o.currency, coalesce(p.by_hand_minor, 0)) AS what
+               format('the order is %s and shows %s %s given back; %s by hand',
+                      o.status, coalesce(o.refunded_minor, 0), o.currency,
+                      coalesce(p.by_hand_minor, 0)) AS what
         FROM orders o LEFT JOIN payment_facts p ON p.order_id = o.id::text
-        WHERE {_REFUNDS_DIFFER} AND coalesce(p.by_hand_at, 'epoch') < now() - make_interval(secs => $1)
+        WHERE {_REFUNDS_DIFFER}
+          AND coalesce(p.by_hand_at, 'epoch') < now() - make_interval(secs => $1)
         """,
         arguments=(snapshot.unfinished_after_seconds,),
     )

@@ -180,7 +180,8 @@ def _history(table: str, subject: str) -> str:
 
 _ACTS: Final = f"""
     WITH page AS MATERIALIZED (
-        SELECT number FROM acts WHERE emitted AND occurred_at >= $1 AND occurred_at < $2 AND number > $3
+        SELECT number FROM acts
+        WHERE emitted AND occurred_at >= $1 AND occurred_at < $2 AND number > $3
         ORDER BY number LIMIT {PAGE}
     ), queued AS (
         UPDATE acts SET emitted = false FROM page WHERE acts.number = page.number
@@ -199,7 +200,8 @@ def _rebuilt(events: str) -> str:
             SELECT *, row_number() OVER (ORDER BY time, subject) - 1 AS place FROM ({events}) e
         ), queued AS (
             INSERT INTO outbox (events)
-            SELECT json_agg(json_build_array(name, subject, seq, time, trace_id, data) ORDER BY place)
+            SELECT json_agg(
+                json_build_array(name, subject, seq, time, trace_id, data) ORDER BY place)
             FROM event GROUP BY place / {MESSAGE} ORDER BY min(place)
         )
         SELECT count(*) AS events FROM event
@@ -208,9 +210,11 @@ def _rebuilt(events: str) -> str:
 
 _LOW_STOCK: Final = f"WITH {LOW_STOCK}" + _rebuilt(
     f"""
-    SELECT '{INVENTORY_LOW_STOCK}' AS name, sku || '/' || warehouse_id AS subject, seq, occurred_at AS time, trace_id,
-           json_build_object('productId', sku, 'warehouseId', warehouse_id, 'kind', kind, 'onHand', on_hand_after,
-                             'reserved', reserved_after, 'availableInAll', available, 'delivery', delivery,
+    SELECT '{INVENTORY_LOW_STOCK}' AS name, sku || '/' || warehouse_id AS subject, seq,
+           occurred_at AS time, trace_id,
+           json_build_object('productId', sku, 'warehouseId', warehouse_id, 'kind', kind,
+                             'onHand', on_hand_after, 'reserved', reserved_after,
+                             'availableInAll', available, 'delivery', delivery,
                              'orderId', order_id) AS data
     FROM low
     """
@@ -218,7 +222,8 @@ _LOW_STOCK: Final = f"WITH {LOW_STOCK}" + _rebuilt(
 # Only for orders that still wait; orders that have continued need no event.
 _READY: Final = f"""
     WITH ready AS (
-        SELECT order_id, version AS seq, clock_timestamp() AS time, trace_id FROM waiting_orders WHERE missing = 0
+        SELECT order_id, version AS seq, clock_timestamp() AS time, trace_id
+        FROM waiting_orders WHERE missing = 0
         UNION ALL
         SELECT subject, 0, occurred_at, trace_id FROM acts
         WHERE act = '{STOCK_RESERVED}' AND occurred_at >= $1 AND occurred_at < $2

@@ -149,7 +149,10 @@ class AuditSnapshot:
         """
         connection = self._connections[service]
         rows = await connection.fetch(
-            f"SELECT subject, what, count(*) OVER () FROM ({violations}) v ORDER BY subject LIMIT {MAX_SHOWN}",
+            f"""
+            SELECT subject, what, count(*) OVER () FROM ({violations}) v
+            ORDER BY subject LIMIT {MAX_SHOWN}
+            """,
             *arguments,
         )
         found = [Violation(subject, what) for subject, what, _ in rows]
@@ -168,11 +171,12 @@ async def _connect(stack: AsyncExitStack, url: str) -> Connection:
 
 _TABLES = """
 CREATE TEMPORARY TABLE payment_facts (
-    order_id text, provider_reference text, status text, currency text, captured_minor bigint, refunding_minor bigint,
-    refunded_minor bigint, by_hand_minor bigint, by_hand_at timestamptz);
+    order_id text, provider_reference text, status text, currency text, captured_minor bigint,
+    refunding_minor bigint, refunded_minor bigint, by_hand_minor bigint, by_hand_at timestamptz);
 CREATE TEMPORARY TABLE reservation_facts (order_id text, state text);
 CREATE TEMPORARY TABLE charge_facts (
-    reference text, status text, currency text, amount_minor bigint, refunded_minor bigint, captures integer);
+    reference text, status text, currency text, amount_minor bigint, refunded_minor bigint,
+    captures integer);
 CREATE TEMPORARY TABLE act_facts (service text, id uuid, act text);
 CREATE TEMPORARY TABLE audit_facts (id uuid);
 """
@@ -180,11 +184,12 @@ ACTING: Final = ("orders", "inventory", "payments", "notifications")
 """Services with a table of acts, that of the temporary tables first."""
 # A refund by hand has the fingerprint of its request; a refund by the saga has none.
 _PAYMENTS = f"""
-SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor, p.refunded_minor,
-       coalesce(r.by_hand, 0)::bigint, r.by_hand_at
+SELECT p.order_id, p.provider_reference, p.status, p.currency, p.captured_minor, p.refunding_minor,
+       p.refunded_minor, coalesce(r.by_hand, 0)::bigint, r.by_hand_at
 FROM payments p LEFT JOIN (
     SELECT payment_id, sum(amount_minor) AS by_hand, max(updated_at) AS by_hand_at FROM refunds
-    WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id) r ON r.payment_id = p.id
+    WHERE status = {sql(RefundStatus.SUCCEEDED)} AND fingerprint <> '' GROUP BY payment_id
+) r ON r.payment_id = p.id
 """
 # While an order waits for stock, its reservation only keeps its place.
 _RESERVATIONS = f"""

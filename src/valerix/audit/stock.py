@@ -42,9 +42,10 @@ async def movements_are_gap_free(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM movements",
         violations="""
         SELECT sku || '/' || warehouse_id || ' #' || seq AS subject,
-               format('movement %s leaves %s on hand and %s reserved; before it: #%s, %s, %s; it moves %s, %s', seq,
-                      on_hand_after, reserved_after, last_seq, last_on_hand, last_reserved, on_hand_delta,
-                      reserved_delta) AS what
+               format('movement %s leaves %s on hand and %s reserved; '
+                      'before it: #%s, %s, %s; it moves %s, %s',
+                      seq, on_hand_after, reserved_after, last_seq, last_on_hand, last_reserved,
+                      on_hand_delta, reserved_delta) AS what
         FROM (
             SELECT *, lag(seq, 1, 0::bigint) OVER shelf AS last_seq,
                    lag(on_hand_after, 1, 0::bigint) OVER shelf AS last_on_hand,
@@ -67,14 +68,16 @@ async def stock_is_what_moved(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM stock",
         violations="""
         SELECT coalesce(s.sku, m.sku) || '/' || coalesce(s.warehouse_id, m.warehouse_id) AS subject,
-               format('%s on hand, %s reserved, version %s; its movements say %s, %s, %s', s.on_hand, s.reserved,
-                      s.version, m.on_hand, m.reserved, m.last) AS what
+               format('%s on hand, %s reserved, version %s; its movements say %s, %s, %s',
+                      s.on_hand, s.reserved, s.version, m.on_hand, m.reserved, m.last) AS what
         FROM stock s FULL JOIN (
-            SELECT sku, warehouse_id, sum(on_hand_delta) AS on_hand, sum(reserved_delta) AS reserved, max(seq) AS last
+            SELECT sku, warehouse_id, sum(on_hand_delta) AS on_hand,
+                   sum(reserved_delta) AS reserved, max(seq) AS last
             FROM movements GROUP BY sku, warehouse_id
         ) m ON m.sku = s.sku AND m.warehouse_id = s.warehouse_id
-        WHERE s.sku IS NULL OR s.on_hand <> coalesce(m.on_hand, 0) OR s.reserved <> coalesce(m.reserved, 0)
-           OR s.version <> coalesce(m.last, 0) OR s.reserved NOT BETWEEN 0 AND s.on_hand
+        WHERE s.sku IS NULL OR s.on_hand <> coalesce(m.on_hand, 0)
+           OR s.reserved <> coalesce(m.reserved, 0) OR s.version <> coalesce(m.last, 0)
+           OR s.reserved NOT BETWEEN 0 AND s.on_hand
         """,
     )
 
@@ -115,21 +118,25 @@ async def goods_moved_once(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM reservations",
         violations=f"""
         SELECT coalesce(r.order_id, m.order_id) AS subject,
-               format('the reservation of %s units is %s, its movements reserve %s and take %s', r.units, r.state,
-                      m.reserved, m.on_hand) AS what
+               format('the reservation of %s units is %s, its movements reserve %s and take %s',
+                      r.units, r.state, m.reserved, m.on_hand) AS what
         FROM (
             SELECT order_id, state, coalesce(sum((line ->> 'quantity')::bigint), 0) AS units
             FROM reservations LEFT JOIN LATERAL jsonb_array_elements(lines) AS line ON true
             WHERE state <> {_ABSENT}
             GROUP BY order_id  -- the primary key, so state need not be grouped
             UNION ALL
-            SELECT order_id, '{WAITING}', sum(quantity - missing) FROM waiting_lines GROUP BY order_id
+            SELECT order_id, '{WAITING}', sum(quantity - missing)
+            FROM waiting_lines GROUP BY order_id
         ) r FULL JOIN (
             SELECT order_id, sum(reserved_delta) AS reserved, sum(on_hand_delta) AS on_hand
-            FROM movements WHERE kind IN ('reserve', 'release', 'commit', 'set_aside', 'give_up') GROUP BY order_id
+            FROM movements
+            WHERE kind IN ('reserve', 'release', 'commit', 'set_aside', 'give_up')
+            GROUP BY order_id
         ) m ON m.order_id = r.order_id
         WHERE r.order_id IS NULL AND (m.reserved <> 0 OR m.on_hand <> 0)
-           OR coalesce(m.reserved, 0) <> CASE WHEN r.state IN ({_RESERVED}, '{WAITING}') THEN r.units ELSE 0 END
+           OR coalesce(m.reserved, 0) <>
+              CASE WHEN r.state IN ({_RESERVED}, '{WAITING}') THEN r.units ELSE 0 END
            OR coalesce(m.on_hand, 0) <> CASE r.state WHEN {_COMMITTED} THEN -r.units ELSE 0 END
         """,
     )
@@ -146,8 +153,8 @@ async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
         checked="SELECT count(*) FROM waiting_orders",
         violations="""
         SELECT l.order_id || ' ' || l.sku AS subject,
-               format('lacks %s of %s; %s are available, younger orders hold %s', l.missing, l.sku, a.units, y.units)
-                   AS what
+               format('lacks %s of %s; %s are available, younger orders hold %s',
+                      l.missing, l.sku, a.units, y.units) AS what
         FROM waiting_lines l JOIN waiting_orders o USING (order_id) JOIN products p USING (sku)
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(on_hand - reserved), 0) AS units FROM stock s WHERE s.sku = l.sku
@@ -157,7 +164,8 @@ async def waiting_orders_are_served_by_age(snapshot: AuditSnapshot) -> Finding:
             WHERE h.sku = l.sku AND younger.missing > 0
               AND (younger.since, younger.order_id) > (o.since, o.order_id)
         ) y
-        WHERE l.missing > 0 AND p.active AND p.updated_at < now() - interval '2 minutes' AND a.units + y.units > 0
+        WHERE l.missing > 0 AND p.active AND p.updated_at < now() - interval '2 minutes'
+          AND a.units + y.units > 0
         """,
     )
 
