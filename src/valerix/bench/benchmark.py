@@ -180,8 +180,9 @@ def _check_space(folder: Path, rows: int) -> None:
     needed, free = SPACE_BYTES + rows * prefill.ORDER_BYTES, shutil.disk_usage(folder).free
     if free < needed:
         raise LauncherError(
-            f"{rows:,} orders and a benchmark need about {needed / 1e9:.0f} GB, and {folder.parent} has "
-            f"{free / 1e9:.0f}. Choose fewer with --rows, or another disk with --work-dir."
+            f"{rows:,} orders and a benchmark need about {needed / 1e9:.0f} GB, "
+            f"and {folder.parent} has {free / 1e9:.0f}. "
+            "Choose fewer with --rows, or another disk with --work-dir."
         )
 
 

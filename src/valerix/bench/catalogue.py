@@ -34,7 +34,8 @@ async def stock_up(
     await inventory.execute(
         """
         WITH place AS (
-            INSERT INTO warehouses (id, name, priority) VALUES ($1, 'Benchmark', 1000) ON CONFLICT DO NOTHING
+            INSERT INTO warehouses (id, name, priority) VALUES ($1, 'Benchmark', 1000)
+            ON CONFLICT DO NOTHING
         ), made AS (
             INSERT INTO products (sku, name, price_minor, currency)
             SELECT 'BENCH-' || lpad(n::text, 5, '0'), 'Benchmark ' || n, $5, $6
@@ -42,8 +43,8 @@ async def stock_up(
         ), shelved AS (
             INSERT INTO stock (sku, warehouse_id, on_hand, version) SELECT sku, $1, $4, 1 FROM made
         )
-        INSERT INTO movements (sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta, on_hand_after,
-                               reserved_after, reason, actor, trace_id, occurred_at)
+        INSERT INTO movements (sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta,
+                               on_hand_after, reserved_after, reason, actor, trace_id, occurred_at)
         SELECT sku, $1, 1, 'receive', $4, 0, $4, 0, 'initial stock', 'bench', '', now() FROM made
         """,
         *(WAREHOUSE, first, count, units, PRICE_MINOR, CURRENCY),
@@ -58,9 +59,10 @@ async def register(users: Connection, first: int = 1, count: int = CUSTOMERS) ->
     await users.execute(
         """
         WITH made AS (
-            INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
-            SELECT gen_random_uuid(), 'bench-' || n || '@bench.valerix.example', 'Bench ' || n, 'customer', 'active',
-                   'CUST-' || 100000 + n, '!', 1
+            INSERT INTO users (id, email, name, role, status, customer_number, password_hash,
+                               version)
+            SELECT gen_random_uuid(), 'bench-' || n || '@bench.valerix.example', 'Bench ' || n,
+                   'customer', 'active', 'CUST-' || 100000 + n, '!', 1
             FROM generate_series($1::integer, $1 + $2 - 1) AS n ON CONFLICT DO NOTHING RETURNING *
         )
         INSERT INTO user_events (user_id, version, type, data, actor, trace_id)

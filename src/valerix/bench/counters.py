@@ -16,7 +16,8 @@ SETTLE_SECONDS: Final = 1.2
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+]+)$", re.M)
 _WAITING: Final = """
     SELECT datname || ': ' || coalesce(wait_event_type || ' ' || wait_event, 'running'), count(*)
-    FROM pg_stat_activity WHERE state = 'active' AND datname IS NOT NULL AND pid <> pg_backend_pid() GROUP BY 1
+    FROM pg_stat_activity
+    WHERE state = 'active' AND datname IS NOT NULL AND pid <> pg_backend_pid() GROUP BY 1
 """
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -53,12 +54,16 @@ async def read(server: Connection, ports: Mapping[str, int]) -> Counters:
     """
     statements = await server.fetch(
         """
-        SELECT d.datname, sum(s.calls)::float FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        SELECT d.datname, sum(s.calls)::float
+        FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
         WHERE d.datname <> 'postgres' GROUP BY 1
         """
     )
     commits = await server.fetch(
-        "SELECT datname, xact_commit::float FROM pg_stat_database WHERE datname NOT IN ('postgres', 'template1')"
+        """
+        SELECT datname, xact_commit::float FROM pg_stat_database
+        WHERE datname NOT IN ('postgres', 'template1')
+        """
     )
     ((wal_bytes, page_images),) = await server.fetch(
         "SELECT wal_bytes::float, wal_fpi::float FROM pg_stat_wal"

@@ -56,7 +56,10 @@ async def _count_left(databases: Mapping[str, Connection], valkey: Redis | None)
     Each place is counted before the place its work moves to, so that no work is missed.
     """
     left: int = await databases["orders"].fetchval(
-        "SELECT count(*) FROM orders WHERE due_at IS NOT NULL AND error_code IS DISTINCT FROM 'insufficient_stock'"
+        """
+        SELECT count(*) FROM orders
+        WHERE due_at IS NOT NULL AND error_code IS DISTINCT FROM 'insufficient_stock'
+        """
     )
     for name in OUTBOXES:
         left += await databases[name].fetchval("SELECT count(*) FROM outbox")
@@ -66,7 +69,8 @@ async def _count_left(databases: Mapping[str, Connection], valkey: Redis | None)
     left += await databases["notifications"].fetchval(
         f"""
         SELECT count(*) FROM notifications
-        WHERE status = {sql(NotificationStatus.QUEUED)} AND next_attempt_at < now() + interval '1 minute'
+        WHERE status = {sql(NotificationStatus.QUEUED)}
+          AND next_attempt_at < now() + interval '1 minute'
         """
     )
     return left

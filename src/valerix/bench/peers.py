@@ -144,7 +144,8 @@ async def _program(
 async def _listens(process: asyncio.subprocess.Process, port: int, name: str) -> None:
     try:
         async with asyncio.timeout(START_SECONDS):
-            while is_free(port) and process.returncode is None:  # noqa: ASYNC110 - in another program
+            # The port is taken by another program, which sets no event.
+            while is_free(port) and process.returncode is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise LauncherError(f"{name} did not listen within {START_SECONDS:.0f} s") from None

@@ -7,8 +7,8 @@ from typing import Final
 WIDTH, HEIGHT = 720, 360
 LEFT, TOP, RIGHT, BOTTOM = 60, 40, 190, 50
 COLOURS: Final = (
-    "#3366cc", "#dc3912", "#ff9900", "#109618", "#990099", "#0099c6", "#dd4477", "#66aa00", "#b82e2e", "#316395",
-    "#994499", "#22aa99", "#aaaa11", "#6633cc", "#e67300", "#8b0707",
+    "#3366cc", "#dc3912", "#ff9900", "#109618", "#990099", "#0099c6", "#dd4477", "#66aa00",
+    "#b82e2e", "#316395", "#994499", "#22aa99", "#aaaa11", "#6633cc", "#e67300", "#8b0707",
 )  # fmt: skip
 Series = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -25,8 +25,10 @@ def lines(title: str, across: str, series: Series, mark: float | None = None) ->
         parts.append(_text(_x(place, len(steps)), HEIGHT - BOTTOM + 16, f"{step:g}", "middle"))
     if mark is not None:
         level = _y(mark, highest)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}" stroke="#888" '
-                     'stroke-dasharray="4 3"/>')  # fmt: skip
+        parts.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level:.1f}" y2="{level:.1f}" '
+            'stroke="#888" stroke-dasharray="4 3"/>'
+        )
     for number, (name, points) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         drawn = [(_x(steps.index(x), len(steps)), _y(y, highest)) for x, y in sorted(points)]
@@ -53,8 +55,10 @@ def stacks(title: str, across: str, columns: Mapping[str, Mapping[str, float]]) 
             value = column.get(part, 0.0)
             top, bottom = _y(below + value, highest), _y(below, highest)
             parts.append(
-                f'<rect x="{middle - wide / 2:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{bottom - top:.1f}" '
-                f'fill="{COLOURS[number % len(COLOURS)]}"><title>{escape(part)}: {value:.1f}</title></rect>'
+                f'<rect x="{middle - wide / 2:.1f}" y="{top:.1f}" '
+                f'width="{wide:.1f}" height="{bottom - top:.1f}" '
+                f'fill="{COLOURS[number % len(COLOURS)]}">'
+                f"<title>{escape(part)}: {value:.1f}</title></rect>"
             )
             below += value
         parts.append(_text(middle, HEIGHT - BOTTOM + 16, name, "middle"))
@@ -101,6 +105,7 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 def _document(parts: Sequence[str]) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-        f'font-size="12" role="img"><rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="sans-serif" font-size="12" role="img">'
+        f'<rect width="100%" height="100%" fill="white"/>{"".join(parts)}</svg>\n'
     )

@@ -46,6 +46,9 @@ LEDGER_BATCH: Final = 10_000
 ORDER_BYTES: Final = 7200
 """Disk space of an order, measured over all databases and the ledger."""
 
+_MILLISECONDS: Final = (
+    "floor(extract(epoch FROM $1::timestamptz + n * $2::interval) * 1000)::bigint"
+)
 # Order number n, the same in every database: its id is a UUIDv7 of its time, so it sorts as real
 # ids do.
 _ORDERS: Final = f"""
@@ -60,7 +63,7 @@ _ORDERS: Final = f"""
                CASE WHEN n % 40 = 0 THEN {_CANCELLED} WHEN n % 25 = 0 THEN {_FAILED}
                     WHEN n > $5::bigint THEN {_CONFIRMED} ELSE {_COMPLETED} END AS kind,
                regexp_replace(
-                   lpad(to_hex(floor(extract(epoch FROM $1::timestamptz + n * $2::interval) * 1000)::bigint), 12, '0')
+                   lpad(to_hex({_MILLISECONDS}), 12, '0')
                    || '7' || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15),
                    '(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})', '\\1-\\2-\\3-\\4-\\5') AS id
         FROM generate_series($3::bigint, $4::bigint) AS n
@@ -68,7 +71,8 @@ _ORDERS: Final = f"""
 """
 _STEPS: Final = f"""
     (VALUES ({_COMPLETED}, 1, 'created', {_PENDING}), ({_COMPLETED}, 2, {_CONFIRMED}, {_CONFIRMED}),
-            ({_COMPLETED}, 3, {_PROCESSING}, {_PROCESSING}), ({_COMPLETED}, 4, {_SHIPPED}, {_SHIPPED}),
+            ({_COMPLETED}, 3, {_PROCESSING}, {_PROCESSING}),
+            ({_COMPLETED}, 4, {_SHIPPED}, {_SHIPPED}),
             ({_COMPLETED}, 5, {_COMPLETED}, {_COMPLETED}),
             ({_CONFIRMED}, 1, 'created', {_PENDING}), ({_CONFIRMED}, 2, {_CONFIRMED}, {_CONFIRMED}),
             ({_CANCELLED}, 1, 'created', {_PENDING}), ({_CANCELLED}, 2, {_CONFIRMED}, {_CONFIRMED}),
@@ -78,65 +82,78 @@ _STEPS: Final = f"""
 """
 
 _REPRESENTATION: Final = (
-    '{"id":"%s","customerId":"%s","status":"%s","items":[{"productId":"%s","productName":"Benchmark","quantity":%s,'
+    '{"id":"%s","customerId":"%s","status":"%s",'
+    '"items":[{"productId":"%s","productName":"Benchmark","quantity":%s,'
     f'"unitPrice":{{"amountMinor":{catalogue.PRICE_MINOR},"currency":"USD"}},'
-    '"lineTotal":{"amountMinor":%s,"currency":"USD"}}],"total":{"amountMinor":%s,"currency":"USD"},'
-    '"paymentMethod":"card_ok","paymentId":"%s","inventoryUpdated":%s,"reservation":null,"onShortage":"hold",'
-    '"shippingAddress":null,"errorCode":null,"errorMessage":null,"version":%s,"createdAt":"%s","updatedAt":"%s"}'
+    '"lineTotal":{"amountMinor":%s,"currency":"USD"}}],'
+    '"total":{"amountMinor":%s,"currency":"USD"},"paymentMethod":"card_ok","paymentId":"%s",'
+    '"inventoryUpdated":%s,"reservation":null,"onShortage":"hold","shippingAddress":null,'
+    '"errorCode":null,"errorMessage":null,"version":%s,"createdAt":"%s","updatedAt":"%s"}'
 )
 """Representation of an order in events and answers, for `format`."""
 
 _INSERT_ORDERS: Final = f"""
     WITH made AS ({_ORDERS}), known AS (
-        INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
-                            allocations, payment_id, error_code, error_message, idempotency_key, fingerprint,
-                            answer_status, answer_version, answer_body, due_at, created_at, updated_at)
-        SELECT id, customer_id, kind, CASE kind WHEN {_COMPLETED} THEN 5 WHEN {_CANCELLED} THEN 3 ELSE 2 END,
-               json_build_array(json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})),
-               CASE kind WHEN {_FAILED} THEN 'card_declined' ELSE 'card_ok' END, 'hold', '{catalogue.CURRENCY}',
-               total_minor,
-               CASE WHEN kind IN ({_COMPLETED}, {_CONFIRMED})
-                    THEN json_build_array(json_build_array(sku, '{catalogue.WAREHOUSE}', quantity)) END,
+        INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
+                            currency, total_minor, allocations, payment_id, error_code,
+                            error_message, idempotency_key, fingerprint, answer_status,
+                            answer_version, answer_body, due_at, created_at, updated_at)
+        SELECT id, customer_id, kind,
+               CASE kind WHEN {_COMPLETED} THEN 5 WHEN {_CANCELLED} THEN 3 ELSE 2 END,
+               json_build_array(
+                   json_build_array(sku, quantity, 'Benchmark', {catalogue.PRICE_MINOR})),
+               CASE kind WHEN {_FAILED} THEN 'card_declined' ELSE 'card_ok' END, 'hold',
+               '{catalogue.CURRENCY}', total_minor,
+               CASE WHEN kind IN ({_COMPLETED}, {_CONFIRMED}) THEN json_build_array(
+                   json_build_array(sku, '{catalogue.WAREHOUSE}', quantity)) END,
                payment_id,
-               CASE kind WHEN {_FAILED} THEN 'payment_declined' WHEN {_CANCELLED} THEN 'order_cancelled' END,
-               CASE kind WHEN {_FAILED} THEN 'The payment was declined' WHEN {_CANCELLED} THEN 'Cancelled' END,
-               sha256(id::text::bytea), sha256(sku::bytea), CASE kind WHEN {_FAILED} THEN 402 ELSE 201 END, 2,
+               CASE kind WHEN {_FAILED} THEN 'payment_declined'
+                         WHEN {_CANCELLED} THEN 'order_cancelled' END,
+               CASE kind WHEN {_FAILED} THEN 'The payment was declined'
+                         WHEN {_CANCELLED} THEN 'Cancelled' END,
+               sha256(id::text::bytea), sha256(sku::bytea),
+               CASE kind WHEN {_FAILED} THEN 402 ELSE 201 END, 2,
                CASE kind WHEN {_FAILED} THEN '{{"code":"payment_declined"}}' END,
-               CASE kind WHEN {_CONFIRMED} THEN now() + interval '10 years' END, at, at + interval '4 s'
+               CASE kind WHEN {_CONFIRMED} THEN now() + interval '10 years' END,
+               at, at + interval '4 s'
         FROM made
     ), listed AS (
         INSERT INTO order_products (product_id, order_id) SELECT sku, id FROM made
     )
     INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
     SELECT id, version, 'order.' || event,
-           format('{_REPRESENTATION}', id, customer_id, status, sku, quantity, total_minor, total_minor, payment_id,
-                  (version > 1)::text, version, said, said)::json,
+           format('{_REPRESENTATION}', id, customer_id, status, sku, quantity, total_minor,
+                  total_minor, payment_id, (version > 1)::text, version, said, said)::json,
            md5(n::text), at + (version - 1) * interval '1 s'
-    FROM (SELECT *, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS said FROM made) o
-        JOIN {_STEPS} USING (kind)
+    FROM (
+        SELECT *, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS said FROM made
+    ) o JOIN {_STEPS} USING (kind)
 """
 _INSERT_PAYMENTS: Final = f"""
     WITH made AS ({_ORDERS}), paid AS (
-        INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, status, reason,
-                              provider_reference, captured_minor, refunded_minor, version, created_at, updated_at)
+        INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, status,
+                              reason, provider_reference, captured_minor, refunded_minor, version,
+                              created_at, updated_at)
         SELECT payment_id, id::text, customer_id, total_minor, '{catalogue.CURRENCY}',
                CASE kind WHEN {_FAILED} THEN 'card_declined' ELSE 'card_ok' END,
-               CASE kind WHEN {_FAILED} THEN {_DECLINED} WHEN {_CANCELLED} THEN {_REFUNDED} ELSE {_CAPTURED} END,
+               CASE kind WHEN {_FAILED} THEN {_DECLINED} WHEN {_CANCELLED} THEN {_REFUNDED}
+                         ELSE {_CAPTURED} END,
                CASE kind WHEN {_FAILED} THEN 'card_declined' END, 'order-' || id,
                CASE kind WHEN {_FAILED} THEN 0 ELSE total_minor END,
                CASE kind WHEN {_CANCELLED} THEN total_minor ELSE 0 END,
                CASE kind WHEN {_CANCELLED} THEN 2 ELSE 1 END, at, at
         FROM made
     ), returned AS (
-        INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,
-                             fingerprint, created_at, updated_at)
-        SELECT refund_id, payment_id, total_minor, 'Cancelled', {_SUCCEEDED}, 'refund-' || refund_id,
-               refund_id::text::bytea, '', at, at
+        INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference,
+                             idempotency_key, fingerprint, created_at, updated_at)
+        SELECT refund_id, payment_id, total_minor, 'Cancelled', {_SUCCEEDED},
+               'refund-' || refund_id, refund_id::text::bytea, '', at, at
         FROM made WHERE kind = {_CANCELLED}
     )
     INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
     SELECT payment_id, version, 'payment.' || status,
-           json_build_object('id', payment_id, 'orderId', id, 'status', status, 'version', version), md5(n::text), at
+           json_build_object('id', payment_id, 'orderId', id, 'status', status, 'version', version),
+           md5(n::text), at
     FROM made CROSS JOIN LATERAL (
         SELECT 1, CASE kind WHEN {_FAILED} THEN {_DECLINED} ELSE {_CAPTURED} END
         UNION ALL SELECT 2, {_REFUNDED} WHERE kind = {_CANCELLED}) AS step (version, status)
@@ -145,11 +162,13 @@ _INSERT_RESERVATIONS: Final = f"""
     WITH made AS ({_ORDERS}), held AS (
         INSERT INTO reservations (order_id, state, lines, products, created_at, updated_at)
         SELECT id::text,
-               CASE kind WHEN {_COMPLETED} THEN {_COMMITTED} WHEN {_CONFIRMED} THEN {_RESERVED} ELSE {_RELEASED} END,
-               jsonb_build_array(jsonb_build_object('productId', sku, 'warehouseId', '{catalogue.WAREHOUSE}',
-                                                    'quantity', quantity)),
-               jsonb_build_array(jsonb_build_object('productId', sku, 'name', 'Benchmark', 'currency', 'USD',
-                                                    'unitPriceMinor', {catalogue.PRICE_MINOR})), at, at
+               CASE kind WHEN {_COMPLETED} THEN {_COMMITTED} WHEN {_CONFIRMED} THEN {_RESERVED}
+                         ELSE {_RELEASED} END,
+               jsonb_build_array(jsonb_build_object(
+                   'productId', sku, 'warehouseId', '{catalogue.WAREHOUSE}', 'quantity', quantity)),
+               jsonb_build_array(jsonb_build_object(
+                   'productId', sku, 'name', 'Benchmark', 'currency', 'USD',
+                   'unitPriceMinor', {catalogue.PRICE_MINOR})), at, at
         FROM made
     ), steps AS (
         SELECT made.*, step, kind_moved, on_hand, reserved
@@ -159,15 +178,18 @@ _INSERT_RESERVATIONS: Final = f"""
             UNION ALL SELECT 2, 'release', 0, -quantity WHERE kind IN ({_CANCELLED}, {_FAILED})
         ) AS step (step, kind_moved, on_hand, reserved)
     ), numbered AS (
-        SELECT t.*, s.version + row_number() OVER shelf AS seq, s.on_hand + sum(t.on_hand) OVER shelf AS on_hand_after,
+        SELECT t.*, s.version + row_number() OVER shelf AS seq,
+               s.on_hand + sum(t.on_hand) OVER shelf AS on_hand_after,
                s.reserved + sum(t.reserved) OVER shelf AS reserved_after
         FROM steps t JOIN stock s ON s.sku = t.sku AND s.warehouse_id = '{catalogue.WAREHOUSE}'
         WINDOW shelf AS (PARTITION BY t.sku ORDER BY t.n, t.step)
     ), moved AS (
-        INSERT INTO movements (sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta, on_hand_after,
-                               reserved_after, order_id, actor, trace_id, occurred_at)
-        SELECT sku, '{catalogue.WAREHOUSE}', seq, kind_moved, on_hand, reserved, on_hand_after, reserved_after,
-               id::text, 'bench', md5(n::text), at + (step - 1) * interval '3 s'
+        INSERT INTO movements (sku, warehouse_id, seq, kind, on_hand_delta, reserved_delta,
+                               on_hand_after, reserved_after, order_id, actor, trace_id,
+                               occurred_at)
+        SELECT sku, '{catalogue.WAREHOUSE}', seq, kind_moved, on_hand, reserved,
+               on_hand_after, reserved_after, id::text, 'bench', md5(n::text),
+               at + (step - 1) * interval '3 s'
         FROM numbered
     )
     UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq

@@ -83,9 +83,12 @@ async def statements(server: Connection) -> dict[str, Statement]:
     """Return the statements of every service, by database and their first words."""
     found = await server.fetch(
         r"""
-        SELECT d.datname || ': ' || left(regexp_replace(s.query, '\s+', ' ', 'g'), 100) AS statement,
-               sum(s.total_exec_time)::float, sum(s.calls)::float, sum(s.rows)::float, sum(s.wal_bytes)::float
-        FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname <> 'postgres' GROUP BY 1
+        SELECT d.datname || ': ' || left(regexp_replace(s.query, '\s+', ' ', 'g'), 100)
+                   AS statement,
+               sum(s.total_exec_time)::float, sum(s.calls)::float, sum(s.rows)::float,
+               sum(s.wal_bytes)::float
+        FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname <> 'postgres' GROUP BY 1
         """
     )
     return {row[0]: Statement(*row[1:]) for row in found}
@@ -101,7 +104,8 @@ def slowest(
     ranked = sorted(called, key=lambda each: -each[1].milliseconds)
     return [
         (
-            f"{n} ({s.rows / s.calls:.1f} rows and {s.wal_bytes / s.calls:,.0f} bytes of log a call)",
+            f"{n} ({s.rows / s.calls:.1f} rows "
+            f"and {s.wal_bytes / s.calls:,.0f} bytes of log a call)",
             s.milliseconds / total,
         )
         for n, s in ranked[:SHOWN]

@@ -23,7 +23,8 @@ def get(program: str) -> str:
     found = find(program)
     if found is None:
         raise LauncherError(
-            f"{program} is not installed: apt install {PACKAGES[program]} (or what your system calls it)"
+            f"{program} is not installed: "
+            f"apt install {PACKAGES[program]} (or what your system calls it)"
         )
     return found
 

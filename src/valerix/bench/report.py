@@ -54,7 +54,8 @@ def _head(results: Results) -> str:
     there = results.environment
     facts = {
         "command": f"`{results.command}`",
-        "machine": f"{there.cores} cores, {there.processor}, {there.memory_mib} MiB; Linux {there.kernel}",
+        "machine": f"{there.cores} cores, {there.processor}, {there.memory_mib} MiB; "
+        f"Linux {there.kernel}",
         "disk": f"{there.file_system}, 8 KiB written and synced in {there.sync_ms:.2f} ms",
         "software": f"Python {there.python}, {there.postgres}",
         "busy before": f"load average {there.load_average:.2f}",
@@ -82,11 +83,12 @@ def _turns(results: Results) -> str:
         return ""
     headings, *rows = turns.table(results.runs, results.turns)
     text = (
-        f"Load through the gateway at {turns.CONNECTIONS} connections, then the drain, until every order has reached"
-        " its end and all work that the orders caused is done. *Sustained*: orders over the seconds of load and drain;"
-        " *burst*: over those of the load. Ratios are over the mean of the ceilings directly before and after the turn."
-        f" Each customer orders {ORDERS_EACH} times, so {100 - 100 / ORDERS_EACH:.0f} % of the orders come from"
-        " returning customers, and all their messages are sent."
+        f"Load through the gateway at {turns.CONNECTIONS} connections, then the drain,"
+        " until every order has reached its end and all work that the orders caused is done."
+        " *Sustained*: orders over the seconds of load and drain; *burst*: over those of the load."
+        " Ratios are over the mean of the ceilings directly before and after the turn."
+        f" Each customer orders {ORDERS_EACH} times, so {100 - 100 / ORDERS_EACH:.0f} % of the"
+        " orders come from returning customers, and all their messages are sent."
     )
     return f"## Sustained turns\n\n{text}\n\n" + _table(headings, rows)
 
@@ -112,8 +114,9 @@ def _idle(results: Results) -> str:
         f"{costs.total_us:,.0f}" if costs else turns.MISSING,
     )
     text = (
-        "Processor time of the stack without an order, measured after the warm-up, and its part of the cost per order"
-        " in a sustained turn: the idle stack's time over load and drain, divided by the orders."
+        "Processor time of the stack without an order, measured after the warm-up,"
+        " and its part of the cost per order in a sustained turn:"
+        " the idle stack's time over load and drain, divided by the orders."
     )
     headings = ("process", "idle, ms per second", "idle work per order, µs", "CPU µs per order")
     return f"## Idle work\n\n{text}\n\n" + _table(headings, [total, *rows])
@@ -146,9 +149,10 @@ def _cells(results: Results) -> str:
         "unusual",
     )
     text = (
-        "## Runs\n\nMedians. A cell is system/connections/pattern; *ratio* is over the last ceiling measured before it,"
-        " for sustained turns as above."
-        " *CPU* covers every process but the load generator, until all work that the orders caused is done.\n\n"
+        "## Runs\n\nMedians. A cell is system/connections/pattern;"
+        " *ratio* is over the last ceiling measured before it, for sustained turns as above."
+        " *CPU* covers every process but the load generator,"
+        " until all work that the orders caused is done.\n\n"
     )
     return text + _table(headings, rows)
 
@@ -275,7 +279,10 @@ def _profiles(profiles: Mapping[str, Sequence[tuple[str, float]]]) -> str:
         )
         for name, hottest in profiles.items()
     ]
-    text = "Folded stacks are in `profile/`. Statements are ranked by their time from begin to end, waiting included."
+    text = (
+        "Folded stacks are in `profile/`."
+        " Statements are ranked by their time from begin to end, waiting included."
+    )
     return f"## Profiles\n\n{text}\n\n" + "\n\n".join(parts)
 
 

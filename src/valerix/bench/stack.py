@@ -118,7 +118,8 @@ class BenchStack:
         )
         try:
             async with asyncio.timeout(120):
-                while not cluster.is_ready(server.pid):  # noqa: ASYNC110 - a file of another program
+                # Readiness is a file of another program, which sets no event.
+                while not cluster.is_ready(server.pid):  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
             book = Book()
             with Ledger.open(self._plan.data_dir / "psp" / "ledger", book.replay) as ledger:
