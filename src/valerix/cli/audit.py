@@ -27,7 +27,8 @@ def audit(
     unfinished_after: Annotated[
         float,
         typer.Option(
-            help="Seconds after which unfinished work counts as stuck; four times as long for events.",
+            help="Seconds after which unfinished work counts as stuck; "
+            "four times as long for events.",
             min=0,
         ),
     ] = UNFINISHED_AFTER_SECONDS,
@@ -62,9 +63,8 @@ def print_report(report: AuditReport) -> None:
     console().print(made)
     for verdict in report.verdicts:
         _print_violations(verdict)
-    say(
-        f"{'Sound' if report.sound else 'NOT sound'}, {len(report.verdicts)} rules in {report.seconds:.1f} s."
-    )
+    result = "Sound" if report.sound else "NOT sound"
+    say(f"{result}, {len(report.verdicts)} rules in {report.seconds:.1f} s.")
 
 
 def _print_violations(verdict: Verdict) -> None:
@@ -80,7 +80,8 @@ def _print_violations(verdict: Verdict) -> None:
 def _print_next(report: AuditReport, option: str) -> None:
     if any(verdict.value for verdict in report.verdicts if verdict.rule in LOST):
         say(
-            f"Next: `./valerix bus replay --since 1d{option}` publishes lost events again; each takes effect once."
+            f"Next: `./valerix bus replay --since 1d{option}` publishes lost events again; "
+            "each takes effect once."
         )
 
 

@@ -38,7 +38,8 @@ def bench(
     seconds: Annotated[
         float | None,
         typer.Option(
-            help="Length of each run. Default 8, with --quick 4. A sustained turn takes 30 or more.",
+            help="Length of each run. Default 8, with --quick 4. "
+            "A sustained turn takes 30 or more.",
             min=1,
         ),
     ] = None,

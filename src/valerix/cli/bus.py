@@ -191,7 +191,8 @@ def _print_replayed(before: DeadLetter, after: DeadLetter, *, as_json: bool) -> 
         say(f"{after.consumer} has processed dead letter {after.id}.")
     else:
         say(
-            f"A replay at {moment(before.replayed_at)} has processed it already, so nothing was changed now."
+            f"A replay at {moment(before.replayed_at)} has processed it already, "
+            "so nothing was changed now."
         )
 
 
@@ -204,9 +205,8 @@ def _replay_all(valerix: Valerix, consumer: str, *, as_json: bool) -> None:
     else:
         for failure in failures:
             say(failure.error, file=sys.stderr)
-        say(
-            f"{consumer} has processed {len(outcomes) - len(failures)} of {len(outcomes)} dead letters."
-        )
+        processed = len(outcomes) - len(failures)
+        say(f"{consumer} has processed {processed} of {len(outcomes)} dead letters.")
     if failures:
         raise typer.Exit(1)
 

@@ -203,9 +203,8 @@ def breakers(
             str(one.retries),
         )
     console().print(made)
-    say(
-        f"arriving requests: {found.door.in_flight} of {found.door.limit}, {found.door.shed} turned away so far"
-    )
+    door = found.door
+    say(f"arriving requests: {door.in_flight} of {door.limit}, {door.shed} turned away so far")
     if found.responses is not None and found.responses.average_seconds is not None:
         answers = found.responses
         say(
@@ -387,9 +386,7 @@ def _print_injected(state: ServiceChaos, installation: Installation, *, as_json:
     latest = state.active[0]
     say(f"{state.service}: {describe(latest.fault)}")
     say(f"until {moment(latest.until)} ({_left(latest)} s), in force in {', '.join(state.copies)}")
-    say(
-        f"Next: {installation.command('load')}, {installation.command('chaos')}, {installation.command('chaos stop')}"
-    )
+    say(f"Next: {', '.join(map(installation.command, ('load', 'chaos', 'chaos stop')))}")
 
 
 def describe(fault: dict[str, Any]) -> str:
@@ -431,7 +428,8 @@ def _print_table(last: str, rows: list[tuple[str, Fault]], cell: Callable[[Fault
 def _by_copy(fault: Fault) -> str:
     if len(fault.strikes_by_copy) < 2:
         return ""
-    return f" ({', '.join(f'{name} {count}' for name, count in sorted(fault.strikes_by_copy.items()))})"
+    strikes = (f"{name} {count}" for name, count in sorted(fault.strikes_by_copy.items()))
+    return f" ({', '.join(strikes)})"
 
 
 def _left(fault: Fault) -> int:

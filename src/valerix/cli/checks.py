@@ -92,7 +92,8 @@ def run_checks(
     say("\n".join(["", *lines, _line("everything", time.monotonic() - began)]))
     if not full:
         say(
-            "Next: ./valerix test --full adds what needs production time-outs or large counts, as CI does"
+            "Next: ./valerix test --full adds what needs production time-outs or large counts, "
+            "as CI does"
         )
 
 
@@ -117,7 +118,9 @@ def _line(what: str, seconds: float) -> str:
 
 def _run(command: list[str], about: str = "") -> None:
     say(f"--- {about or ' '.join(command)}", flush=True)
-    done = subprocess.run(_command(command), cwd=REPOSITORY, env=_environment(), check=False)  # noqa: S603 - tools of ours
+    done = subprocess.run(  # noqa: S603 - tools of ours
+        _command(command), cwd=REPOSITORY, env=_environment(), check=False
+    )
     if done.returncode:
         raise typer.Exit(done.returncode)
 

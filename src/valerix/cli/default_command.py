@@ -11,6 +11,8 @@ class DefaultCommand(TyperGroup):
 
     default: ClassVar[str]
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # its own alias
+    def parse_args(  # type: ignore[override]  # the parent's context is a class of its own
+        self, ctx: typer.Context, args: list[str]
+    ) -> list[str]:
         named = args and (args[0] in self.commands or args[0] == "--help")
         return super().parse_args(ctx, args if named else [self.default, *args])

@@ -92,7 +92,10 @@ def replay_events(
         return
     counted = ", ".join(f"{count:,} of {name}" for name, count in counts.items()) or "none"
     say(f"Events since {moment(period.since)} that are published again: {counted}.")
-    advice = f"Next: `./valerix audit{data_dir_option(state.data_dir)}` checks whether every event has had its effects"
+    advice = (
+        f"Next: `./valerix audit{data_dir_option(state.data_dir)}` "
+        "checks whether every event has had its effects"
+    )
     judged = datetime.now(UTC) - period.since <= HORIZON + timedelta(hours=1)
     say(
         f"{advice}."
@@ -107,8 +110,8 @@ def _replay(state: StackState, period: Period, topics: list[str]) -> dict[str, i
     except OutboxStalled as error:
         words = f"status{data_dir_option(state.data_dir)}"
         raise LauncherError(
-            f"{error}. Queued events are published once the bus accepts them: see `./valerix {words}`, then repeat"
-            " this command"
+            f"{error}. Queued events are published once the bus accepts them: "
+            f"see `./valerix {words}`, then repeat this command"
         ) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise LauncherError(

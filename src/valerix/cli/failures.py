@@ -60,7 +60,9 @@ def _failure(error: errors.ValerixError, message: str) -> Failure:
     )
 
 
-def explain(error: errors.ValerixError, installation: Installation) -> str:  # noqa: PLR0911 - one line per situation
+def explain(  # noqa: PLR0911 - one line per situation
+    error: errors.ValerixError, installation: Installation
+) -> str:
     """Return what happened, why, and the next step, in one line."""
     match error:
         case errors.NotConnected():
@@ -109,14 +111,16 @@ def _about(order: Order, installation: Installation) -> str:
     """Return the status of a refused order, and the next step."""
     if order.status == OrderStatus.PENDING:
         return about_held(order, installation)
-    return f"Order {order.id} is {order.status}, see `{installation.command(f'order show {order.id}')}`"
+    show = installation.command(f"order show {order.id}")
+    return f"Order {order.id} is {order.status}, see `{show}`"
 
 
 def about_held(order: Order, installation: Installation) -> str:
     """Return what an order that is short of stock waits for, and until when."""
     until = f" until {minute(order.held_until)}" if order.held_until else ""
     if order.on_shortage == "backorder":
-        return f"Order {order.id} waits for new stock{until}, see `{installation.command(f'order show {order.id}')}`"
+        show = installation.command(f"order show {order.id}")
+        return f"Order {order.id} waits for new stock{until}, see `{show}`"
     retry, cancel = (
         installation.command(f"order {what} {order.id}") for what in ("retry", "cancel")
     )

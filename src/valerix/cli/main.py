@@ -27,8 +27,8 @@ from valerix.launcher.errors import LauncherError
 from valerix.launcher.terminal import say
 
 EXIT_STATUS: Final = (
-    "Exit status: 0 done or accepted (also an order that is held); 1 refused, failed or outcome unknown;"
-    " 2 wrong usage; 130 ended by Ctrl-C."
+    "Exit status: 0 done or accepted (also an order that is held);"
+    " 1 refused, failed or outcome unknown; 2 wrong usage; 130 ended by Ctrl-C."
 )
 app = typer.Typer(
     name="valerix",

@@ -158,7 +158,8 @@ def show(
     _print_timeline(out, timeline.events)
     if timeline.next_cursor is not None:
         out.print(
-            f"The timeline has more than these {len(timeline.events)} entries; the API has all of them."
+            f"The timeline has more than these {len(timeline.events)} entries; "
+            "the API has all of them."
         )
 
 
@@ -252,7 +253,8 @@ def cancel(
         say(f"Order {order.id} is cancelled.")
     else:
         say(
-            f"Order {order.id} is {order.status} now; it will be cancelled as soon as a service it needs is available."
+            f"Order {order.id} is {order.status} now; "
+            "it will be cancelled as soon as a service it needs is available."
         )
 
 

@@ -117,7 +117,8 @@ def _staff_login(state: StackState, administrator: bool) -> tuple[str, str]:
         password = credentials.demo_password if state.demo else credentials.admin_password
     except PermissionError:
         raise LauncherError(
-            "The stack belongs to another user, and only that user can read its passwords: use --url with --token"
+            "The stack belongs to another user, and only that user can read its passwords: "
+            "use --url with --token"
         ) from None
     if not state.demo:
         return ADMINISTRATOR, password

@@ -105,7 +105,10 @@ def _print_report(report: StackReport) -> None:
         table.add_row(row.name, row.status, health, *_figures(row))
     out = console(markup=True)
     out.print(table)
-    total = f"{report.memory_bytes / 2**20:.0f} MiB in all, the launcher (process {report.launcher_pid}) included"
+    total = (
+        f"{report.memory_bytes / 2**20:.0f} MiB in all, "
+        f"the launcher (process {report.launcher_pid}) included"
+    )
     out.print(total if report.launcher_pid else "The launcher is not running.")
     if report.error:
         out.print(report.error, markup=False)

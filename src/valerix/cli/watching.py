@@ -20,10 +20,8 @@ def keep_showing(look: Callable[[], RenderableType], every_seconds: float) -> No
     out = console()
     with Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext() as live:
         while True:
-            shown = Group(
-                look(),
-                f"{datetime.now().astimezone():%H:%M:%S}, every {every_seconds:g} s; Ctrl-C ends it",
-            )
+            now = datetime.now().astimezone()
+            shown = Group(look(), f"{now:%H:%M:%S}, every {every_seconds:g} s; Ctrl-C ends it")
             if live is None:
                 out.print(shown)
             else:

@@ -39,7 +39,8 @@ def running(data_dir: Path) -> StackState | None:
 def become_launcher(plan: Plan) -> NoReturn:
     """Replace this process with the launcher, which keeps the terminal until Ctrl-C."""
     sys.stdout.flush()
-    os.execve(sys.executable, [*_command(plan), "--foreground"], inherited())  # noqa: S606 - our own module
+    command = [*_command(plan), "--foreground"]
+    os.execve(sys.executable, command, inherited())  # noqa: S606 - our own module
 
 
 def _command(plan: Plan) -> list[str]:

@@ -74,7 +74,8 @@ class PortClaims:
             if self._marks.keys().isdisjoint(wanted) and self._claim_free(wanted):
                 return base
         raise LauncherError(
-            f"No free ports between {within[0]} and {within[-1]}: set VALERIX_AUTO_PORTS=FROM-TO to another range"
+            f"No free ports between {within[0]} and {within[-1]}: "
+            "set VALERIX_AUTO_PORTS=FROM-TO to another range"
         )
 
     def _claim_free(self, ports: list[int]) -> bool:
@@ -128,7 +129,8 @@ def claim_ports(claims: PortClaims, ports: Mapping[str, int], replicas: Mapping[
     for port, name, process in wanted:
         if not claims.claim(port):
             problems.append(
-                f"Port {port} belongs to another stack of this machine, {name} needs it: {_remedy(process)}"
+                f"Port {port} belongs to another stack of this machine, "
+                f"{name} needs it: {_remedy(process)}"
             )
         elif not is_free(port):
             problems.append(_busy(port, name, process))

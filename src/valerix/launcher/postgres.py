@@ -212,7 +212,10 @@ def cluster_for(
     if not folder.is_symlink() and account.may_enter(data_dir):
         return Cluster(folder, port, binaries, account, settings), None
     outside = _placed_outside(folder)
-    notice = f"PostgreSQL runs as {UNPRIVILEGED}, which cannot enter {data_dir}: its files are in {outside}"
+    notice = (
+        f"PostgreSQL runs as {UNPRIVILEGED}, which cannot enter {data_dir}: "
+        f"its files are in {outside}"
+    )
     return Cluster(outside, port, binaries, account, settings), notice
 
 

@@ -41,10 +41,10 @@ def start_time(pid: int) -> str | None:
     """
     if sys.platform != "linux":
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
-        return (
-            subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-            or None
+        done = subprocess.run(  # noqa: S603 - a number
+            command, capture_output=True, text=True, check=False
         )
+        return done.stdout.strip() or None
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

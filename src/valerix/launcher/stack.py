@@ -35,7 +35,10 @@ BALANCER_TIMEOUT_SECONDS = 10.0
 HOUSEKEEPING_SECONDS = 10.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RELOAD_SIGNAL = signal.SIGUSR1
-CHAOS_IS_OFF = "Fault injection is off. To allow it in a stack that may break, start with VALERIX_CHAOS=enabled"
+CHAOS_IS_OFF = (
+    "Fault injection is off. "
+    "To allow it in a stack that may break, start with VALERIX_CHAOS=enabled"
+)
 
 
 def run(

@@ -123,8 +123,9 @@ def only_launcher(data_dir: Path) -> Iterator[None]:
     except BlockingIOError:
         other = os.pread(descriptor, 20, 0).decode()
         raise LauncherError(
-            f"Another launcher (process {other}) uses {data_dir}: `./valerix status` shows its stack, `./valerix down`"
-            " stops it, and --data-dir names another folder for a second stack"
+            f"Another launcher (process {other}) uses {data_dir}: "
+            "`./valerix status` shows its stack, `./valerix down` stops it, "
+            "and --data-dir names another folder for a second stack"
         ) from None
     else:
         with suppress(OSError):  # on a full disk the lock is held all the same

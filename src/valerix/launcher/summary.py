@@ -83,5 +83,6 @@ def first_order(url: str, password: str, ca_file: str = "") -> str:
         f"{curl} {url}/api/v1/orders -H 'Content-Type: application/json'"
         f' -H "Authorization: Bearer $({login})"'
         ' -H "Idempotency-Key: $(date +%s)-$$"'
-        f""" -d '{{"customerId":"{CUSTOMER_NUMBER}","items":[{{"productId":"PROD-001","quantity":2}}]}}'"""
+        f""" -d '{{"customerId":"{CUSTOMER_NUMBER}","""
+        """"items":[{"productId":"PROD-001","quantity":2}]}'"""
     )

@@ -237,7 +237,8 @@ class Supervisor:
     def _fail_startup(self, child: _Child, reason: str) -> None:
         if not self._startup_failure.done():
             self._startup_failure.set_exception(StartupFailed(child.program.name, reason))
-            self._startup_failure.exception()  # marks it as retrieved, if no task waits for it any more
+            # Marks it as retrieved, if no task waits for it any more.
+            self._startup_failure.exception()
 
     def _event(self, name: str) -> asyncio.Event:
         return self._ready.setdefault(name, asyncio.Event())
@@ -279,9 +280,8 @@ class Supervisor:
             async with asyncio.timeout(child.program.stop_seconds):
                 await process.wait()
         except TimeoutError:
-            self._say(
-                f"{child.program.name} did not stop within {child.program.stop_seconds:.0f} s: killed"
-            )
+            program = child.program
+            self._say(f"{program.name} did not stop within {program.stop_seconds:.0f} s: killed")
             child.kill()
             await process.wait()
 

@@ -22,7 +22,8 @@ class ValkeyUser(NamedTuple):
     @property
     def line(self) -> str:
         """Line of the configuration; it contains a hash of the password, not the password."""
-        return f"user {self.name} reset on #{hashlib.sha256(self.password.encode()).hexdigest()} {self.rules}\n"
+        password_hash = hashlib.sha256(self.password.encode()).hexdigest()
+        return f"user {self.name} reset on #{password_hash} {self.rules}\n"
 
 
 def command(folder: Path, port: int, users: Sequence[ValkeyUser]) -> list[str]:

@@ -56,7 +56,8 @@ def load(
         float | None,
         typer.Option(
             min=0.01,
-            help=f"Orders per second, whatever the answers take (open loop). Default {DEFAULT_RATE:g}.",
+            help="Orders per second, whatever the answers take (open loop). "
+            f"Default {DEFAULT_RATE:g}.",
         ),
     ] = None,
     concurrency: Annotated[
@@ -125,9 +126,11 @@ def load(
     if rate is None and concurrency is None:
         rate = DEFAULT_RATE
     limit = seconds or (float("inf") if orders else DEFAULT_SECONDS)
+    if seed is None:
+        seed = random.randrange(1_000_000)  # noqa: S311 - identifies a run, guards nothing
     options = LoadOptions(
         Pace(rate, concurrency, orders, limit, settle),
-        random.randrange(1_000_000) if seed is None else seed,  # noqa: S311 - identifies a run, guards nothing
+        seed,
         customer or [],
         product or [],
         _shares(payment or []),

@@ -122,4 +122,5 @@ def pause(outcome: Outcome, attempt: int) -> float:
     """
     backoff = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
     retry_after = outcome.retry_after if isinstance(outcome, Answer) else None
-    return max(retry_after or 0.0, backoff * random.uniform(0.5, 1))  # noqa: S311 - spreads callers, guards nothing
+    backoff *= random.uniform(0.5, 1)  # noqa: S311 - spreads callers, guards nothing
+    return max(retry_after or 0.0, backoff)

@@ -39,7 +39,8 @@ def line(tally: Tally, seconds: float, rate: float) -> str:
     """Return one line: the totals, the latencies since the last line, and the current stage."""
     answers = ", ".join(f"{kind} x {count}" for kind, count in sorted(tally.answers.items()))
     return (
-        f"{seconds:4.0f} s  {tally.sent} orders, {rate:.1f}/s  in flight {tally.in_flight}, pending {tally.pending}"
+        f"{seconds:4.0f} s  {tally.sent} orders, {rate:.1f}/s"
+        f"  in flight {tally.in_flight}, pending {tally.pending}"
         f"  {_latencies(tally.take_recent())}  {answers}{tally.stage}"
     )
 

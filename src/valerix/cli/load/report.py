@@ -182,7 +182,8 @@ def _ms(seconds: float) -> float:
 def show(out: Console, report: LoadReport) -> None:
     out.print(_latency_table(report))
     out.print(
-        f"latency   of orders from when they were due to their first answer; percentiles within {ERROR:.1%}"
+        "latency   of orders from when they were due to their first answer; "
+        f"percentiles within {ERROR:.1%}"
     )
     for name, answers in (
         ("answers", report.answers),
@@ -195,11 +196,13 @@ def show(out: Console, report: LoadReport) -> None:
                 ", ".join(f"{count} x {kind}" for kind, count in sorted(answers.items())),
             )
     out.print(
-        f"repeated  {report.duplicates} orders sent again under their key; every replay compared byte for byte"
+        f"repeated  {report.duplicates} orders sent again under their key; "
+        "every replay compared byte for byte"
     )
     out.print(f"restocked {report.restocked} units")
     out.print(
-        f"client    {report.client_cpu_seconds:.1f} s CPU; orders left {report.lag.p99_ms} ms late at p99"
+        f"client    {report.client_cpu_seconds:.1f} s CPU; "
+        f"orders left {report.lag.p99_ms} ms late at p99"
     )
     out.print()
     out.print(

@@ -310,7 +310,8 @@ HEADERS_TOO_LARGE = _own(problems.HeadersTooLarge, f"The headers exceed {HEADER_
 INTERNAL = _own(Problem, "The gateway failed")
 BAD_GATEWAY = _own(
     problems.BadGateway,
-    "The service gave no valid answer, and its effect is unknown: look it up, or repeat the request with the same key",
+    "The service gave no valid answer, and its effect is unknown: "
+    "look it up, or repeat the request with the same key",
 )
 UNAVAILABLE = _own(problems.Unavailable, "No copy of the service can be reached", 1)
 OVERLOADED = _own(problems.Overloaded, "The service is at its limit of concurrent requests", 1)

@@ -119,7 +119,8 @@ class TraefikGateway:
                     "http": {
                         "maxHeaderBytes": contract.HEADER_BYTES,
                         "encodedCharacters": dict.fromkeys(AMBIGUOUS_IN_PATHS, False),
-                        "encodeQuerySemicolons": True,  # otherwise Traefik turns them into ampersands
+                        # Otherwise Traefik turns them into ampersands.
+                        "encodeQuerySemicolons": True,
                         "aliasHeadersStrategy": "delete",
                         **({"tls": {}} if self._listening.certificate else {}),
                     },
@@ -328,7 +329,8 @@ def _balancer(process: str, copies: Sequence[Instance]) -> Document:
                 "path": topology.BY_NAME[process].health,
                 "interval": "1s",
                 "unhealthyInterval": "250ms",
-                "timeout": "3s",  # a saturated service answers late; taking it out would make it worse
+                # A saturated service answers late; taking it out would make it worse.
+                "timeout": "3s",
             },
             "serversTransport": "pooled",
         }

@@ -94,7 +94,8 @@ def _global(listening: Listening) -> Iterator[str]:
     yield "global"
     yield from (
         f"  nbthread {max(1, (os.cpu_count() or 1) // 2)}",
-        "  default-path config",  # relative file names: the folder's path may have spaces and quotes
+        # Relative file names: the folder's path may have spaces and quotes.
+        "  default-path config",
         f"  maxconn {connections()}",
         f"  hard-stop-after {_ms(listening.timeouts.reload)}",
         f"  tune.bufsize {BUFFER_BYTES}",
@@ -147,7 +148,8 @@ def _web(listening: Listening) -> Iterator[str]:
     yield f'  log "fd@${{{LOG_VARIABLE}}}" len {8 * LOGGED_BYTES} format raw local0 info info'
     yield f"  bind {_quoted(f'{address}:{listening.port}')}{tls}"
     yield f"  tcp-request connection track-sc2 {SOURCE} table connections"
-    yield f"  tcp-request connection reject if {{ sc2_conn_cur(connections) gt {settings.gateway_connections} }}"
+    too_many = f"{{ sc2_conn_cur(connections) gt {settings.gateway_connections} }}"
+    yield f"  tcp-request connection reject if {too_many}"
     yield "  acl unfinished req.body_size,sub(txn.here) gt 0"
     yield "  acl unfinished req.hdr_cnt(transfer-encoding) gt 0"
     # A stream of HTTP/2 need not declare its length.
@@ -160,8 +162,9 @@ def _web(listening: Listening) -> Iterator[str]:
     yield "  acl bodiless method GET HEAD DELETE OPTIONS"
     yield from _rules(
         *("set-var(txn.method) method", "set-var(txn.path) path"),
-        f"return status 200 content-type application/json string {_quoted(contract.HEALTH)} if {{ path /health }}",
-        f"set-header traceparent {NEW_TRACE} if !traced or untraced or !{{ req.fhdr_cnt(traceparent) eq 1 }}",
+        _health(),
+        f"set-header traceparent {NEW_TRACE}"
+        " if !traced or untraced or !{ req.fhdr_cnt(traceparent) eq 1 }",
         "set-var(txn.trace) req.hdr(traceparent)",
         *(_refuse(contract.INVALID, condition) for condition in _ambiguous()),
         _refuse(contract.HEADERS_TOO_LARGE, f"{{ req.hdrs,length gt {contract.HEADER_BYTES} }}"),
@@ -194,7 +197,8 @@ def _web(listening: Listening) -> Iterator[str]:
         *(f"del-header {name}" for name in contract.IDENTITY_HEADERS),
         "del-header X-Forwarded- -m beg",
         "del-header HTTP2-Settings",
-        "del-header Accept-Encoding if METH_POST",  # small answers: compressing them takes longer than sending
+        # Small answers: compressing them takes longer than sending.
+        "del-header Accept-Encoding if METH_POST",
         "set-uri %[pathq] if { url_beg http }",  # HAProxy would forward an absolute URI unchanged
         "set-header X-Forwarded-For %[src,ipmask(32,128)]",  # plain IPv4, even on an IPv6 socket
         f"set-header X-Forwarded-Proto {'https' if listening.certificate else 'http'}",
@@ -216,8 +220,7 @@ def _metrics(listening: Listening) -> Iterator[str]:
     yield from (
         f"  bind 127.0.0.1:{listening.metrics_port}",
         "  option dontlog-normal",
-        f"  http-request return status 200 content-type application/json string {_quoted(contract.HEALTH)}"
-        " if { path /health }",
+        *_rules(_health()),
         "  http-request use-service prometheus-exporter if { path /metrics }",
         "  stats enable",
         f"  stats uri {DASHBOARD}",
@@ -305,6 +308,11 @@ def _rewrites(wanted: Iterable[Rewrite]) -> Iterator[str]:
 
 def _rules(*rules: str) -> Iterator[str]:
     return (rule if rule.startswith(".") else f"  http-request {rule}" for rule in rules)
+
+
+def _health() -> str:
+    answer = f"status 200 content-type application/json string {_quoted(contract.HEALTH)}"
+    return f"return {answer} if {{ path /health }}"
 
 
 def _if_newer(line: str) -> Iterator[str]:
