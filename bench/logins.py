@@ -92,16 +92,19 @@ async def measure(stack: Stack, options: argparse.Namespace) -> None:
             slow, slower = percentile(without, 99), percentile(with_them, 99)
             ratios.append(slower / slow)
             print(
-                f"turn {turn + 1}: p99 {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside sign-ins"
+                f"turn {turn + 1}: p99 {slow * 1000:.1f} ms alone, "
+                f"{slower * 1000:.1f} ms beside sign-ins"
             )
     print(f"sign-ins answered: {dict(meter.answers)}")
     for percent in (50, 99):
         slow, slower = percentile(alone, percent), percentile(beside, percent)
         print(
-            f"p{percent} of all: {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside, ratio {slower / slow:.2f}"
+            f"p{percent} of all: {slow * 1000:.1f} ms alone, {slower * 1000:.1f} ms beside, "
+            f"ratio {slower / slow:.2f}"
         )
     print(
-        f"p99 ratio of the turns: median {statistics.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
+        f"p99 ratio of the turns: median {statistics.median(ratios):.2f}, "
+        f"{min(ratios):.2f} to {max(ratios):.2f}"
     )
 
 

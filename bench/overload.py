@@ -85,7 +85,8 @@ def describe(name: str, phase: Phase) -> str:
     )
     return (
         f"{name:>10}  {phase.goodput():6.1f} accepted of {phase.offered:6.1f} requests/s   "
-        f"p50 {_part(waits, 0.5) * 1000:.0f}, p99 {_part(waits, 0.99) * 1000:.0f} ms   answers {answers}; "
+        f"p50 {_part(waits, 0.5) * 1000:.0f}, p99 {_part(waits, 0.99) * 1000:.0f} ms   "
+        f"answers {answers}; "
         f"unsent {phase.unsent}, sent late p99 {_part(lateness, 0.99) * 1000:.0f} ms"
     )
 
@@ -169,9 +170,9 @@ class Bench:
         over = phases[1]
         by_second = [round(over.goodput(s, s + 1)) for s in range(int(over.seconds))]
         print(f"accepted in each second of overload: {by_second}")
-        print(
-            f"… and after it: {[round(phases[2].goodput(s, s + 1)) for s in range(int(phases[2].seconds))]}"
-        )
+        after = phases[2]
+        by_second = [round(after.goodput(s, s + 1)) for s in range(int(after.seconds))]
+        print(f"… and after it: {by_second}")
         sent = sum(len(phase.shots) for phase in phases)
         arrivals = (await arrived(self._stack) - arrived_before) / sent
         again = await repeated(self._stack) - repeated_before
@@ -180,8 +181,9 @@ class Bench:
             for row in await self._stack.rows("orders", STEPS, began, datetime.now(UTC))
         }
         print(
-            f"attempts   {arrivals:.3f} arrivals at orders per request sent; {again:.0f} calls between services were "
-            f"repeated: {arrivals + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
+            f"attempts   {arrivals:.3f} arrivals at orders per request sent; "
+            f"{again:.0f} calls between services were repeated: "
+            f"{arrivals + again / len(over.shots):.3f} per request of the overload (at most 1.2)"
         )
         print(f"attempts by step, of the orders behind {sent} requests: {steps}")
         return phases
@@ -191,11 +193,12 @@ class Bench:
         soon, then = after.goodput(last=RECOVERED_SECONDS), after.goodput(RECOVERED_SECONDS)
         shed = sum(count for status, count in over.statuses.items() if status in (429, 503))
         print(
-            f"\npeak       {peak:.0f} orders/s accepted; {over.offered / peak:.1f} times as many offered\n"
+            f"\npeak       {peak:.0f} orders/s accepted; "
+            f"{over.offered / peak:.1f} times as many offered\n"
             f"goodput    {over.goodput() / peak:.0%} of the peak during overload (at least 70 %)\n"
             f"shed       {shed / len(over.shots):.0%} of the requests\n"
-            f"recovery   {soon / calm:.0%} of before in the first {RECOVERED_SECONDS} s, {then / calm:.0%} after them "
-            "(at least 95 %)"
+            f"recovery   {soon / calm:.0%} of before in the first {RECOVERED_SECONDS} s, "
+            f"{then / calm:.0%} after them (at least 95 %)"
         )
 
 

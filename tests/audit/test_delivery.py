@@ -16,7 +16,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "orders",
-                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 4 AND order_id = {COMPLETED}",
+                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO}"
+                f" WHERE version = 4 AND order_id = {COMPLETED}",
             ),
             ("inventory", f"DELETE FROM reservations WHERE order_id = {COMMITTED}"),
         ],
@@ -26,7 +27,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "orders",
-                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 2 AND order_id = {FAILED}",
+                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO}"
+                f" WHERE version = 2 AND order_id = {FAILED}",
             ),
             ("inventory", "DELETE FROM reservations WHERE state = 'released'"),
         ],
@@ -36,7 +38,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "users",
-                f"UPDATE user_events SET occurred_at = {AN_HOUR_AGO} WHERE user_id = (SELECT id FROM users LIMIT 1)",
+                f"UPDATE user_events SET occurred_at = {AN_HOUR_AGO}"
+                " WHERE user_id = (SELECT id FROM users LIMIT 1)",
             )
         ],
     ),
@@ -46,7 +49,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
             ("orders", f"UPDATE orders SET {WAITS} WHERE id = {FAILED}"),
             (
                 "inventory",
-                f"UPDATE reservations SET state = 'absent', lines = '[]' WHERE order_id = {FIRST_RELEASED}",
+                "UPDATE reservations SET state = 'absent', lines = '[]'"
+                f" WHERE order_id = {FIRST_RELEASED}",
             ),
             (
                 "inventory",
@@ -60,7 +64,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "orders",
-                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 2 AND order_id = {COMPLETED}",
+                f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO}"
+                f" WHERE version = 2 AND order_id = {COMPLETED}",
             )
         ],
     ),
@@ -69,15 +74,18 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "inventory",
-                "UPDATE movements SET occurred_at = now() - interval '200 days' WHERE kind = 'receive'",
+                "UPDATE movements SET occurred_at = now() - interval '200 days'"
+                " WHERE kind = 'receive'",
             ),
             (
                 "inventory",
-                f"UPDATE movements SET occurred_at = {AN_HOUR_AGO} WHERE order_id = {LAST_RESERVED}",
+                f"UPDATE movements SET occurred_at = {AN_HOUR_AGO}"
+                f" WHERE order_id = {LAST_RESERVED}",
             ),
             (
                 "inventory",
-                "UPDATE products p SET updated_at = now() - interval '2 days', low_stock_threshold ="
+                "UPDATE products p SET updated_at = now() - interval '2 days',"
+                " low_stock_threshold ="
                 " (SELECT sum(on_hand - reserved) FROM stock WHERE sku = p.sku)"
                 f" WHERE sku = (SELECT sku FROM movements WHERE order_id = {LAST_RESERVED})",
             ),
@@ -105,12 +113,13 @@ async def test_what_may_be_on_its_way_is_not_blamed(past: Past) -> None:
 async def test_a_dead_letter_is_listed_and_not_blamed(past: Past) -> None:
     await past.execute(
         "orders",
-        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE version = 2 AND order_id = {COMPLETED}",
+        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO}"
+        f" WHERE version = 2 AND order_id = {COMPLETED}",
     )
     event_id = await past.value("orders", f"SELECT {COMPLETED} || ':2'")
     await past.execute(
         "notifications",
-        "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('notifications', json_build_object("
-        f"'source', '/valerix/orders', 'id', '{event_id}'), 'odd', 1)",
+        "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('notifications',"
+        f" json_build_object('source', '/valerix/orders', 'id', '{event_id}'), 'odd', 1)",
     )
     assert broken(await look(past)) == set()

@@ -27,14 +27,16 @@ from valerix.launcher.topology import DATABASE_NAMES
 LOST: Final = (
     (
         "orders",
-        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO} WHERE order_id IN ({COMPLETED}, {FAILED})",
+        f"UPDATE order_events SET occurred_at = {AN_HOUR_AGO}"
+        f" WHERE order_id IN ({COMPLETED}, {FAILED})",
     ),
     ("users", f"UPDATE user_events SET occurred_at = {AN_HOUR_AGO}"),
     ("inventory", "DELETE FROM reservations WHERE state = 'released'"),
     (
         "inventory",
         "INSERT INTO acts (id, act, actor, role, trace_id, subject, what, emitted, occurred_at)"
-        f" VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{{}}', true, {AN_HOUR_AGO})",
+        " VALUES (gen_random_uuid(), 'tested', 'olga', 'operator', '', '', '{}', true,"
+        f" {AN_HOUR_AGO})",
     ),
 )
 """Statements for recent events that were published and that no consumer has received."""
@@ -72,8 +74,10 @@ async def services(writable: Past) -> AsyncIterator[Services]:
 
 NOTIFIED: Final = "SELECT id, event_id, channel, recipient, status FROM notifications ORDER BY id"
 AGAIN: Final = f"""
-INSERT INTO notifications (id, event_id, channel, recipient, subject, body, created_at, next_attempt_at)
-SELECT '{new_id()}', event_id, channel, recipient, subject, body, created_at, next_attempt_at FROM notifications LIMIT 1
+INSERT INTO notifications (id, event_id, channel, recipient, subject, body, created_at,
+                           next_attempt_at)
+SELECT '{new_id()}', event_id, channel, recipient, subject, body, created_at, next_attempt_at
+FROM notifications LIMIT 1
 """
 """A second message about one occasion."""
 KEPT: Final = {

@@ -24,10 +24,11 @@ CAPTURED, DECLINED = first("payments", "captured"), first("payments", "declined"
 COMMITTED = (
     "(SELECT order_id FROM reservations WHERE state = 'committed' ORDER BY order_id LIMIT 1)"
 )
+LAST_RESERVATION = "(SELECT max(order_id) FROM reservations WHERE state = 'reserved')"
 SHELF = "sku = 'BENCH-00002'"
 WAITS = (
-    "status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder', created_at = now(),"
-    " due_at = now() + interval '1 hour'"
+    "status = 'pending', error_code = 'insufficient_stock', on_shortage = 'backorder',"
+    " created_at = now(), due_at = now() + interval '1 hour'"
 )
 NO_ORDER = "'00000000-0000-7000-8000-000000000000'"
 REFUND = "'00000000-0000-7000-8000-000000000001'::uuid"
@@ -62,7 +63,7 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
             (
                 "inventory",
                 "UPDATE reservations SET lines = jsonb_set(lines, '{0,quantity}', '50')"
-                " WHERE order_id = (SELECT max(order_id) FROM reservations WHERE state = 'reserved')",
+                f" WHERE order_id = {LAST_RESERVATION}",
             )
         ],
     ),
@@ -76,8 +77,9 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
             ("inventory", "DROP INDEX movements_order_step"),
             (
                 "inventory",
-                "INSERT INTO movements SELECT sku, warehouse_id, 1000, kind, on_hand_delta, reserved_delta,"
-                " on_hand_after, reserved_after, order_id, idempotency_key, reason, actor, trace_id, occurred_at"
+                "INSERT INTO movements SELECT sku, warehouse_id, 1000, kind, on_hand_delta,"
+                " reserved_delta, on_hand_after, reserved_after, order_id, idempotency_key, reason,"
+                " actor, trace_id, occurred_at"
                 f" FROM movements WHERE {SHELF} AND kind = 'commit' ORDER BY seq LIMIT 1",
             ),
         ],
@@ -109,7 +111,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
             (
                 "inventory",
                 "INSERT INTO waiting_lines (order_id, sku, since, quantity, missing, set_aside)"
-                f" SELECT {NO_ORDER}, sku, now(), 1, 0, jsonb_build_array(jsonb_build_object('productId', sku,"
+                f" SELECT {NO_ORDER}, sku, now(), 1, 0,"
+                " jsonb_build_array(jsonb_build_object('productId', sku,"
                 f" 'warehouseId', warehouse_id, 'quantity', 1)) FROM stock WHERE {SHELF}",
             ),
         ],
@@ -134,8 +137,7 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "inventory",
-                "UPDATE reservations SET state = 'released'"
-                " WHERE order_id = (SELECT max(order_id) FROM reservations WHERE state = 'reserved')",
+                f"UPDATE reservations SET state = 'released' WHERE order_id = {LAST_RESERVATION}",
             )
         ],
     ),
@@ -172,7 +174,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "orders",
-                f"UPDATE order_events SET type = 'order.completed' WHERE version = 3 AND order_id = {COMPLETED}",
+                "UPDATE order_events SET type = 'order.completed'"
+                f" WHERE version = 3 AND order_id = {COMPLETED}",
             )
         ],
     ),
@@ -185,7 +188,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "payments",
-                "INSERT INTO payment_events SELECT payment_id, 2, 'payment.captured', data, trace_id, occurred_at"
+                "INSERT INTO payment_events"
+                " SELECT payment_id, 2, 'payment.captured', data, trace_id, occurred_at"
                 f" FROM payment_events WHERE payment_id = {DECLINED}",
             ),
         ],
@@ -199,7 +203,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "orders",
-                f"UPDATE orders SET due_at = now() - interval '1 minute' WHERE id = {CONFIRMED_ONE}",
+                "UPDATE orders SET due_at = now() - interval '1 minute'"
+                f" WHERE id = {CONFIRMED_ONE}",
             )
         ],
     ),
@@ -208,7 +213,8 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "payments",
-                f"UPDATE payments SET status = 'processing', due_at = now(), captured_minor = 0 WHERE id = {CAPTURED}",
+                "UPDATE payments SET status = 'processing', due_at = now(), captured_minor = 0"
+                f" WHERE id = {CAPTURED}",
             )
         ],
     ),
@@ -221,9 +227,10 @@ TAMPERINGS: dict[str, tuple[set[str], list[tuple[str, str]]]] = {
         [
             (
                 "payments",
-                "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference,"
-                " idempotency_key, fingerprint, created_at, updated_at)"
-                f" SELECT gen_random_uuid(), {CAPTURED}, 1, 'x', 'failed', 'x', 'key', 'body', now(), now()",
+                "INSERT INTO refunds (id, payment_id, amount_minor, reason, status,"
+                " provider_reference, idempotency_key, fingerprint, created_at, updated_at)"
+                f" SELECT gen_random_uuid(), {CAPTURED}, 1, 'x', 'failed',"
+                " 'x', 'key', 'body', now(), now()",
             )
         ],
     ),
@@ -332,7 +339,8 @@ async def test_dead_letters_are_listed_but_violate_nothing(past: Past) -> None:
     for service in ("orders", "inventory", "notifications"):
         await past.execute(
             service,
-            "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('here', '{}', 'odd', 1)",
+            "INSERT INTO dead_letters (consumer, event, error, attempts)"
+            " VALUES ('here', '{}', 'odd', 1)",
         )
     report = await look(past)
     (verdict,) = [v for v in report.verdicts if v.rule == "dead_letters"]
@@ -349,11 +357,13 @@ async def give_back_by_hand(past: Past) -> str:
     past.write(LedgerRefund("refund-by-hand", reference, 300))
     await past.execute(
         "payments",
-        "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, idempotency_key,"
-        " fingerprint, created_at, updated_at)"
-        f" VALUES ({REFUND}, {CAPTURED}, 300, 'scratched', 'succeeded', 'refund-by-hand', 'k', 'f', now(), now())",
+        "INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference,"
+        " idempotency_key, fingerprint, created_at, updated_at)"
+        f" VALUES ({REFUND}, {CAPTURED}, 300, 'scratched', 'succeeded',"
+        " 'refund-by-hand', 'k', 'f', now(), now())",
         "INSERT INTO acts (id, act, actor, role, trace_id, subject, what, emitted) VALUES"
-        f" ({REFUND}, 'payment.refunded', 'olga', 'operator', '', '', json_build_object('refundId', {REFUND}), true)",
+        f" ({REFUND}, 'payment.refunded', 'olga', 'operator', '', '',"
+        f" json_build_object('refundId', {REFUND}), true)",
     )
     await past.execute(
         "users",
@@ -361,9 +371,11 @@ async def give_back_by_hand(past: Past) -> str:
         f" VALUES ({REFUND}, 'payment.refunded', '{{}}', '', 'payments')",
     )
     for statement in (
-        "INSERT INTO payment_events SELECT payment_id, 2, 'payment.refunded', '{\"status\": \"partially_refunded\"}',"
+        "INSERT INTO payment_events"
+        " SELECT payment_id, 2, 'payment.refunded', '{\"status\": \"partially_refunded\"}',"
         f" trace_id, occurred_at FROM payment_events WHERE payment_id = {CAPTURED}",
-        f"UPDATE payments SET status = 'partially_refunded', refunded_minor = 300, version = 2 WHERE id = {CAPTURED}",
+        "UPDATE payments SET status = 'partially_refunded', refunded_minor = 300, version = 2"
+        f" WHERE id = {CAPTURED}",
         "DELETE FROM outbox",
     ):
         await past.execute("payments", statement)

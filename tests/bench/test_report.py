@@ -58,7 +58,11 @@ def test_plots_hold_every_series_and_escape_names() -> None:
 
 
 def test_folded_stacks_are_summed_by_the_function_at_work() -> None:
-    folded = "main (a.py:1);run (b.py:2) 30\nmain (a.py:1);run (b.py:2);wait (c.py:3) 60\nmain (a.py:1) 10\n"
+    folded = (
+        "main (a.py:1);run (b.py:2) 30\n"
+        "main (a.py:1);run (b.py:2);wait (c.py:3) 60\n"
+        "main (a.py:1) 10\n"
+    )
     assert profiling.hottest(folded) == [
         ("wait (c.py:3)", 0.6),
         ("run (b.py:2)", 0.3),

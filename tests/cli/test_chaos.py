@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_commands import Run, one_line
+from tests.cli.samples import Run, one_line
 from tests.client.server import Reply, Server, problem
 from tests.client.test_chaos import STATE
 from tests.support.commands import run

@@ -1,82 +1,17 @@
 """`order` and `stock` against a scripted server: output, streams and exit status."""
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.samples import EVENTS, ID, MOVEMENT, STOCK, Run, one_line
 from tests.client.server import AT, DROP, ORDER, Reply, Server, problem
 from tests.support.commands import run
 from tests.support.workers import free_port
 from valerix import __version__
 
-ID = ORDER["id"]
-STOCK = {
-    "productId": "PROD-001",
-    "name": "Dell [red]XPS[/red] 15",
-    "active": True,
-    "onHand": 5,
-    "reserved": 2,
-    "available": 3,
-    "lowStockThreshold": 10,
-    "lowStock": True,
-    "warehouses": [{"warehouseId": "WH-EAST", "onHand": 5, "reserved": 2, "available": 3}],
-}
-MOVEMENT = {
-    "productId": "PROD-001",
-    "warehouseId": "WH-EAST",
-    "seq": 2,
-    "kind": "reserve",
-    "onHandDelta": 0,
-    "reservedDelta": 2,
-    "onHandAfter": 5,
-    "reservedAfter": 2,
-    "orderId": ID,
-    "reason": None,
-    "actor": "valerix:orders",
-    "traceId": "0af7",
-    "occurredAt": AT,
-}
-EVENTS = [
-    {
-        "version": 1,
-        "type": "order.created",
-        "status": "pending",
-        "occurredAt": AT,
-        "traceId": "0af7",
-        "steps": [],
-    },
-    {
-        "version": 2,
-        "type": "order.confirmed",
-        "status": "confirmed",
-        "occurredAt": "2026-01-02T03:04:05.250Z",
-        "traceId": "0af7",
-        "steps": [
-            {
-                "name": "charge",
-                "attempt": 2,
-                "outcome": "captured",
-                "startedAt": AT,
-                "durationMs": 123.4,
-            }
-        ],
-    },
-]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def at(server: Server) -> Run:
-    """Run a command against the scripted server."""
-    return lambda *words, **more: run(*words, VALERIX_URL=server.url, VALERIX_TOKEN="mine", **more)
-
-
-def one_line(stderr: str) -> str:
-    (line,) = stderr.splitlines()
-    return line
+PLACE = ("order", "place", "--customer", "CUST-001")
 
 
 # --- orders
@@ -84,17 +19,7 @@ def one_line(stderr: str) -> str:
 
 def test_a_placed_order_is_shown_with_what_to_do_next(at: Run, server: Server) -> None:
     server.acts(Reply(201, ORDER))
-    done = at(
-        "order",
-        "place",
-        "--customer",
-        "CUST-001",
-        "PROD-001:2",
-        "PROD-002",
-        "PROD-001",
-        "--key",
-        "k",
-    )
+    done = at(*PLACE, "PROD-001:2", "PROD-002", "PROD-001", "--key", "k")
     assert (done.returncode, done.stderr) == (0, "")
     for shown in ("confirmed", "Dell XPS 15", "2,598.00 USD", ORDER["paymentId"]):
         assert shown in done.stdout
@@ -112,7 +37,7 @@ def test_a_pending_order_is_no_failure(at: Run, server: Server) -> None:
     server.acts(
         Reply(202, {**ORDER, "status": "pending", "errorMessage": "Payment is being processed"})
     )
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001")
+    done = at(*PLACE, "PROD-001")
     assert done.returncode == 0
     assert "Payment is being processed" in done.stdout
     assert "cannot get lost" in done.stdout
@@ -133,27 +58,25 @@ def test_an_order_that_is_held_is_accepted(
     }
     held["onShortage"] = on_shortage
     server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001")
+    done = at(*PLACE, "PROD-001")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Insufficient stock" in done.stdout
     assert f"Order {ID} {expected}" in done.stdout.splitlines()[-1]
-    document = json.loads(
-        at("order", "place", "--customer", "CUST-001", "PROD-001", "--json").stdout
-    )
+    document = json.loads(at(*PLACE, "PROD-001", "--json").stdout)
     assert (document["id"], document["errorCode"]) == (ID, "insufficient_stock")
 
 
 def test_an_order_that_ended_for_want_of_stock_is_refused(at: Run, server: Server) -> None:
     ended = {**ORDER, "status": "failed", "errorCode": "insufficient_stock"}
     server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=ended))
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--on-shortage", "reject")
+    done = at(*PLACE, "PROD-001", "--on-shortage", "reject")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith(f"Insufficient stock. Order {ID} is failed")
 
 
 def test_json_is_one_document(at: Run, server: Server) -> None:
     server.acts(Reply(200, ORDER, {"Idempotent-Replayed": "true"}))
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--json")
+    done = at(*PLACE, "PROD-001", "--json")
     absent = dict.fromkeys(("productId", "quantity", "refunded", "heldUntil"))
     assert json.loads(done.stdout) == {**ORDER, **absent, "replayed": True}
 
@@ -163,7 +86,7 @@ def test_an_item_that_cannot_be_understood_is_wrong_usage(
     at: Run, server: Server, item: str
 ) -> None:
     server.acts(Reply(201, ORDER))
-    done = at("order", "place", "--customer", "CUST-001", item)
+    done = at(*PLACE, item)
     assert done.returncode == 2
     assert "PROD-001:2" in done.stderr
     assert server.received == []
@@ -213,7 +136,7 @@ def test_a_refusal_is_one_line_on_stderr_and_a_document_for_programs(
     at: Run, server: Server, answer: Reply, expected: str
 ) -> None:
     server.acts(answer)
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--key", "k", "--json")
+    done = at(*PLACE, "PROD-001", "--key", "k", "--json")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith(expected)
     failure = json.loads(done.stdout)["error"]
@@ -224,7 +147,7 @@ def test_a_refusal_is_one_line_on_stderr_and_a_document_for_programs(
 
 def test_an_unknown_outcome_tells_how_to_find_out_safely(at: Run, server: Server) -> None:
     server.acts(DROP)
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001")
+    done = at(*PLACE, "PROD-001")
     assert (done.returncode, done.stdout) == (1, "")
     key = server.received[0].headers["idempotency-key"]
     assert one_line(done.stderr).startswith("The outcome is unknown")
@@ -271,9 +194,7 @@ def test_a_held_order_says_until_when_and_a_cancelled_one_that_nothing_was_undon
     assert "Insufficient stock; until 2026-01-02 03:04:05" in shown
     assert "Too late; there was nothing to undo" in shown
     server.acts(problem(409, "insufficient_stock", "Insufficient stock", order=held))
-    last_line = at(
-        "order", "place", "--customer", "CUST-001", "PROD-001", TZ="UTC"
-    ).stdout.splitlines()[-1]
+    last_line = at(*PLACE, "PROD-001", TZ="UTC").stdout.splitlines()[-1]
     assert last_line.startswith(
         f"Order {ID} is held until 2026-01-02 03:04: `./valerix order retry"
     )
@@ -334,24 +255,14 @@ def test_placing_can_wait_until_the_order_is_completed(at: Run, server: Server) 
         Reply(200, {**ORDER, "status": "shipped"}),
         Reply(200, {**ORDER, "status": "completed"}),
     )
-    done = at("order", "place", "--customer", "CUST-001", "PROD-001", "--wait", "--json")
+    done = at(*PLACE, "PROD-001", "--wait", "--json")
     assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "completed")
 
 
 @pytest.mark.parametrize("status", ["cancelled", "confirmed"])
 def test_waiting_in_vain_is_a_failure(at: Run, server: Server, status: str) -> None:
     server.acts(Reply(201, ORDER), Reply(200, {**ORDER, "status": status}))
-    done = at(
-        "order",
-        "place",
-        "--customer",
-        "CUST-001",
-        "PROD-001",
-        "--wait",
-        "--timeout",
-        "0.2",
-        "--json",
-    )
+    done = at(*PLACE, "PROD-001", "--wait", "--timeout", "0.2", "--json")
     assert done.returncode == 1
     assert one_line(done.stderr).startswith(
         f"The order is {status}, not completed. See `./valerix order show {ID}"
@@ -435,9 +346,9 @@ def test_it_says_its_version_and_what_its_exit_status_means() -> None:
     assert run("--version").stdout == f"valerix {__version__}\n"
     shown = " ".join(run("--help").stdout.split())
     assert (
-        "0 done or accepted (also an order that is held); 1 refused, failed or outcome unknown; 2 wrong usage"
-        in shown
-    )
+        "0 done or accepted (also an order that is held);"
+        " 1 refused, failed or outcome unknown; 2 wrong usage"
+    ) in shown
 
 
 def test_a_shell_completes_its_commands() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.cli.test_commands import Run, one_line
+from tests.cli.samples import Run, one_line
 from tests.client.server import Reply, Server, problem
 from tests.client.test_dead_letters import LETTER, SUMMARY
 from tests.support.commands import run
@@ -135,7 +135,8 @@ def test_a_dead_letter_is_seen_and_replayed_once_its_cause_is_mended(
     execute(url, CAUSE)
     (inserted,) = execute(
         url,
-        "INSERT INTO dead_letters (consumer, event, error, attempts) VALUES ('orders', $1, $2, 1) RETURNING id",
+        "INSERT INTO dead_letters (consumer, event, error, attempts)"
+        " VALUES ('orders', $1, $2, 1) RETURNING id",
         json.dumps(EVENT),
         "CheckViolationError('cause')",
     )

@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.cli.test_commands import EVENTS, ID, MOVEMENT, STOCK, Run, one_line
-from tests.cli.test_commands import at as at
+from tests.cli.samples import EVENTS, ID, MOVEMENT, STOCK, Run, one_line
 from tests.client.server import ORDER, Reply, Server
 from tests.support.commands import run_on_terminal
 
@@ -28,10 +27,8 @@ OTHER = {**ORDER, "id": ID.replace("01890000", "01890001")}
 
 @pytest.mark.parametrize("text", ["000000000001", "…000000000001", "01890000", "0001"])
 def test_an_order_is_named_by_a_part_of_its_id(at: Run, server: Server, text: str) -> None:
-    others = {
-        **ORDER,
-        "id": "01890001-0000-7000-8000-00000000f000",
-    }  # found by the name of its customer or a product
+    # Found by the name of its customer or a product.
+    others = {**ORDER, "id": "01890001-0000-7000-8000-00000000f000"}
     server.acts(
         page(others, ORDER), Reply(200, ORDER), Reply(200, {"orderId": ID, "events": EVENTS})
     )

@@ -175,7 +175,8 @@ def test_a_zombie_is_not_alive() -> None:
 ENDED_FIRST_THREAD = """
 import ctypes, os, threading, time
 threading.Thread(target=time.sleep, args=(1000,)).start()
-ctypes.CDLL(None).syscall({"x86_64": 60}.get(os.uname().machine, 93), 0)  # exit: of this thread alone
+exit_this_thread = {"x86_64": 60}.get(os.uname().machine, 93)
+ctypes.CDLL(None).syscall(exit_this_thread, 0)
 """
 
 

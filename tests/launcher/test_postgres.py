@@ -118,9 +118,8 @@ def test_a_stale_lock_file_does_not_keep_it_from_starting(own_server: PostgresSe
     own_server.stop()
     lock = own_server.cluster.folder / "postmaster.pid"
     unrelated = os.getpid()  # alive, but no PostgreSQL, as if the number was reused
-    lock.write_text(
-        f"{unrelated}\n{own_server.cluster.folder}\n0\n{own_server.cluster.port}\n\n127.0.0.1\n0\nready\n"
-    )
+    cluster = own_server.cluster
+    lock.write_text(f"{unrelated}\n{cluster.folder}\n0\n{cluster.port}\n\n127.0.0.1\n0\nready\n")
     assert not own_server.cluster.is_ready(unrelated + 1), "another process's readiness is not ours"
     own_server.start()
 

@@ -42,7 +42,10 @@ def shell(
 
 def journal(name: str, file: Path) -> str:
     """Return a script that writes a line when it starts and when it receives SIGTERM."""
-    return f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; echo start {name} >>'{file}'; while :; do sleep 0.05; done"
+    return (
+        f"trap 'echo stop {name} >>\"{file}\"; exit' TERM; "
+        f"echo start {name} >>'{file}'; while :; do sleep 0.05; done"
+    )
 
 
 class Recorder:

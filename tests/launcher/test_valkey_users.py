@@ -75,7 +75,8 @@ async def connected(server: ValkeyServer, name: str) -> AsyncIterator[Redis]:
 async def refuses(server: ValkeyServer, name: str, *command: str) -> None:
     async with connected(server, name) as client:
         with pytest.raises(NoPermissionError):
-            await client.execute_command(*command)  # type: ignore[no-untyped-call]  # the library has no types
+            # The library has no types.
+            await client.execute_command(*command)  # type: ignore[no-untyped-call]
     async with Redis.from_url(server.url) as root:
         await root.acl_log_reset()
 

@@ -63,13 +63,21 @@ def test_what_is_no_behaviour_is_left_alone(text: str) -> None:
     [
         ("SELECT a FROM t WHERE b >= c", {"SELECT a FROM t WHERE b > c"}),
         ("UPDATE t SET a = b + 1, c = d", {"UPDATE t SET a = b - 1, c = d"}),
-        ("SELECT a FROM t FOR UPDATE SKIP LOCKED", {"SELECT a FROM t", "SELECT a FROM t FOR UPDATE"}),
+        (
+            "SELECT a FROM t FOR UPDATE SKIP LOCKED",
+            {"SELECT a FROM t", "SELECT a FROM t FOR UPDATE"},
+        ),
         ("INSERT INTO t (a) SELECT 1 ON CONFLICT (a) DO NOTHING", {"INSERT INTO t (a) SELECT 1"}),
-        ("SELECT (a WHERE f(b AND c)\n) AND d ORDER BY a", {"SELECT (a WHERE f(b)\n) AND d ORDER BY a",
-                                                            "SELECT (a WHERE f(b AND c)\n) ORDER BY a"}),
+        (
+            "SELECT (a WHERE f(b AND c)\n) AND d ORDER BY a",
+            {
+                "SELECT (a WHERE f(b)\n) AND d ORDER BY a",
+                "SELECT (a WHERE f(b AND c)\n) ORDER BY a",
+            },
+        ),
         ("SELECT a->>0, f(b => c), '=' WHERE a BETWEEN b AND c -- =", set()),
     ],
-)  # fmt: skip
+)
 def test_sql_is_mutated(statement: str, expected: set[str]) -> None:
     assert mutations(f'x = """{statement}"""') == {f'x = """{text}"""' for text in expected}
 

@@ -152,7 +152,8 @@ def results(file: Path) -> dict[int, Result]:
 
 
 def where(mutant: Mutant) -> str:
-    return f"{mutant.number} {mutant.path.removeprefix('src/valerix/')}:{mutant.line} {mutant.operator}"
+    path = mutant.path.removeprefix("src/valerix/")
+    return f"{mutant.number} {path}:{mutant.line} {mutant.operator}"
 
 
 def report(options: argparse.Namespace) -> None:

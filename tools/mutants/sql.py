@@ -21,7 +21,8 @@ _SIGN = re.compile(rb"(?<=\s)[+-](?=\s)")
 _AND = re.compile(rb"\s+\bAND\b")
 _RANGE = re.compile(rb"\bBETWEEN\s+\S+\Z")
 _BOUNDARY = re.compile(
-    rb"\s+(?:AND|OR|THEN|ELSE|END|WHERE|GROUP|ORDER|HAVING|LIMIT|RETURNING|FOR|UNION|WINDOW|CROSS|LEFT|JOIN)\b"
+    rb"\s+(?:AND|OR|THEN|ELSE|END|WHERE|GROUP|ORDER|HAVING|LIMIT|RETURNING|FOR|UNION|WINDOW"
+    rb"|CROSS|LEFT|JOIN)\b"
 )
 
 
