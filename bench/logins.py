@@ -20,10 +20,8 @@ from tests.support.api import Api
 from tests.support.stack import ADA, GRACE, OPERATOR, Stack, new_product, own_stack, place
 
 WARM_UP_SECONDS = 3.0
-ACCOUNTS = (
-    GRACE,
-    OPERATOR,
-)  # not the account that orders: beyond a limit, an account's oldest sessions end
+# Not the account that orders: beyond a limit, an account's oldest sessions end.
+ACCOUNTS = (GRACE, OPERATOR)
 NO_LIMITS = {"guesses_here": "0", "guesses_per_address": "0", "guesses_per_account": "0"}
 """Rate limits are off: the benchmark measures whether the bounded pool protects orders, and a
 refusal would be cheaper than a sign-in."""

@@ -100,9 +100,8 @@ async def _live(urls: dict[str, str], ledger_file: Path) -> None:
             async for entries in prefill.ledger(databases["payments"]):
                 ledger.append(entries)
         for name in ("inventory", "users"):
-            await databases[name].execute(
-                "DELETE FROM outbox"
-            )  # no relay runs that would publish the events
+            # No relay runs that would publish the events.
+            await databases[name].execute("DELETE FROM outbox")
         await databases["users"].execute(
             "UPDATE user_events SET occurred_at = now() - interval '2 days'"
         )

@@ -111,9 +111,8 @@ async def test_what_the_bus_lost_is_found_and_comes_once(
     await services.deliver(messages)
     assert broken(await look(writable)) == set()
     first = await effects(services)
-    assert [row["status"] for row in first[0]] == [
-        "queued"
-    ] * 5  # confirmed, shipped (twice), completed; failed
+    # Confirmed, shipped (twice), completed; failed.
+    assert [row["status"] for row in first[0]] == ["queued"] * 5
 
     await replayed(writable, last(hours=2))
     again = await services.publish()

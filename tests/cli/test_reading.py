@@ -113,9 +113,8 @@ def test_a_list_is_shown_again_until_the_reader_ends_it(server: Server) -> None:
     place = {"VALERIX_URL": server.url, "VALERIX_TOKEN": "mine", "PATH": os.environ["PATH"]}
     words = ["order", "list", "--watch", "--every", "0.1"]
     command = [sys.executable, "-m", "valerix.cli.main", *words]
-    heeds_ctrl_c = partial(
-        signal.signal, signal.SIGINT, signal.SIG_DFL
-    )  # background processes ignore SIGINT
+    # Background processes ignore SIGINT.
+    heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -62,9 +62,8 @@ def test_a_mutant_survives_passing_tests(checkout: Path) -> None:
 
 
 def test_a_mutant_that_hangs_is_ended(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        trials, "GRACE_SECONDS", 1.0
-    )  # a shell's background jobs ignore the interrupt
+    # A shell's background jobs ignore the interrupt.
+    monkeypatch.setattr(trials, "GRACE_SECONDS", 1.0)
     hanging = mutant(5, "limit = 2", "while True: pass")
     assert trial(checkout, hanging, 2.0) == ("timeout", "test_module.py")
 

@@ -20,9 +20,8 @@ HERE = Path(__file__).parents[2]
 def main() -> None:
     own, arguments = split(sys.argv[1:])
     options = parser().parse_args(own, argparse.Namespace(arguments=arguments))
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # the exit restores the file and ends the tests
+    # The exit restores the file and ends the tests.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options.command(options)
 
 

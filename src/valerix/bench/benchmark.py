@@ -301,9 +301,8 @@ def _cells(plan: BenchmarkPlan, beside: dict[str, PeerProgram]) -> list[CellPlan
     groups = [
         wanted[place : place + CEILING_EVERY] for place in range(0, len(wanted), CEILING_EVERY)
     ]
-    return [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)][
-        1:
-    ] + ceilings
+    interleaved = [cell for group in groups for cell in (CellPlan(CEILING, CLIENTS), *group)]
+    return interleaved[1:] + ceilings
 
 
 async def _run(

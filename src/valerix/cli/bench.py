@@ -105,9 +105,8 @@ def bench(
         profile=profile,
         keep=keep,
     )
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # so that it stops its stack when a timeout ends it
+    # So that it stops its stack when a timeout ends it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = asyncio.run(benchmark(plan, _say_on_stderr if as_json else _say))
     if as_json:
         print_json(results)

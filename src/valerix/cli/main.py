@@ -82,9 +82,8 @@ def main() -> None:
     Errors that the user can fix take one line; only bugs show a traceback.
     """
     if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        rich_utils.FORCE_TERMINAL = (
-            False  # for help and usage, as cli.output.console does for results
-        )
+        # For help and usage, as cli.output.console does for results.
+        rich_utils.FORCE_TERMINAL = False
     try:
         app(prog_name="valerix")
     except LauncherError as error:

@@ -75,13 +75,11 @@ def is_answer(outcome: Outcome) -> bool:
     """
     if isinstance(outcome, NoReply) or outcome.status == 429 or outcome.status >= 500:
         return False
-    if (
-        outcome.status == 404
-    ):  # a starting gateway listens before it knows its routes; services answer a code
+    if outcome.status == 404:
+        # A starting gateway listens before it knows its routes; services answer a code.
         return read_problem(outcome).code != ""
-    return (
-        outcome.status != 409 or outcome.retry_after is None
-    )  # with one: the same key is in flight
+    # With Retry-After: the same key is in flight.
+    return outcome.status != 409 or outcome.retry_after is None
 
 
 def is_definite(outcome: Outcome) -> bool:
