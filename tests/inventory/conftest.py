@@ -125,8 +125,9 @@ class Shop(NamedTuple):
 
     async def reserve_all(self, *orders: tuple[object, ...]) -> list[ReserveOutcome]:
         commands = [
-            ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders
-        ]  # type: ignore[misc]
+            ReserveStock(str(order), [Line(*line) for line in lines])  # type: ignore[misc]
+            for order, *lines in orders
+        ]
         return await self.reserving.reserve(commands, "tester", Deadline.after(30))
 
     async def wait(
