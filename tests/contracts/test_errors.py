@@ -75,7 +75,8 @@ users login_refused: 401 Sign-in refused; www-authenticate: Bearer realm="valeri
 users mail_token_refused: 422 The link is no longer valid
 users own_account: 403 Not permitted on your own account
 users password_needed: 403 The current password is needed
-users refresh_refused: 401 The session has ended; www-authenticate: Bearer realm="valerix", error="invalid_token"
+users refresh_refused: 401 The session has ended; \
+www-authenticate: Bearer realm="valerix", error="invalid_token"
 users refresh_superseded: 409 The session was renewed elsewhere
 users session_not_found: 404 No such session
 users user_not_found: 404 No such user

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # its stubs are a package of their own
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # stubs come separately
 
 from tests.contracts.story import tell_everything
 from tests.support.identities import Identities
@@ -40,8 +40,8 @@ They may be missing, so the version stays.
 SOMETIMES: Final[dict[str, set[str]]] = {"order.": {"refunded", "heldUntil"}}
 """Added fields that most events do not have: nothing was refunded, and nothing waits for stock."""
 ADVICE: Final = (
-    "Others read what was pinned, and stored events stay as they are. Leave this version of the type as it was and add "
-    "the next one beside it (valerix.….v2, with a file of its own here)"
+    "Others read what was pinned, and stored events stay as they are. Leave this version of the "
+    "type as it was and add the next one beside it (valerix.….v2, with a file of its own here)"
 )
 
 

@@ -43,7 +43,10 @@ async def test_a_database_takes_the_states_there_are_and_no_other(
     connection = await asyncpg.connect(database_url(service))
     try:
         checks = await connection.fetch(
-            "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype = 'c'",
+            """
+            SELECT pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE conrelid = $1::text::regclass AND contype = 'c'
+            """,
             table,
         )
     finally:

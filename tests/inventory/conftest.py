@@ -40,14 +40,16 @@ BOOKS = """
 SELECT s.sku, s.warehouse_id, s.on_hand, s.reserved, s.version, m.*, r.live
 FROM stock s
 CROSS JOIN LATERAL (
-    SELECT count(*) AS movements, coalesce(max(seq), 0) AS last, coalesce(sum(on_hand_delta), 0) AS on_hand_sum,
+    SELECT count(*) AS movements, coalesce(max(seq), 0) AS last,
+           coalesce(sum(on_hand_delta), 0) AS on_hand_sum,
            coalesce(sum(reserved_delta), 0) AS reserved_sum
     FROM movements m WHERE m.sku = s.sku AND m.warehouse_id = s.warehouse_id
 ) m
 CROSS JOIN LATERAL (
     SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) AS live
     FROM reservations r, jsonb_array_elements(r.lines) l
-    WHERE r.state = 'reserved' AND l ->> 'productId' = s.sku AND l ->> 'warehouseId' = s.warehouse_id
+    WHERE r.state = 'reserved'
+      AND l ->> 'productId' = s.sku AND l ->> 'warehouseId' = s.warehouse_id
 ) r
 CROSS JOIN LATERAL (
     SELECT coalesce(sum((l ->> 'quantity')::bigint), 0) AS set_aside
@@ -58,7 +60,8 @@ WHERE (s.version, s.version, s.on_hand, s.reserved, s.reserved)
       IS DISTINCT FROM (m.movements, m.last, m.on_hand_sum, m.reserved_sum, r.live + w.set_aside)
 """
 UNSERVED = """
-SELECT o.order_id, l.sku FROM waiting_orders o JOIN waiting_lines l USING (order_id) JOIN products p USING (sku)
+SELECT o.order_id, l.sku
+FROM waiting_orders o JOIN waiting_lines l USING (order_id) JOIN products p USING (sku)
 WHERE l.missing > 0 AND p.active AND (
     EXISTS (SELECT FROM stock s WHERE s.sku = l.sku AND s.on_hand > s.reserved)
     OR EXISTS (SELECT FROM waiting_lines y JOIN waiting_orders younger USING (order_id)
@@ -81,7 +84,8 @@ sums; and orders that wait according to one table and not according to another.
 """
 BROKEN_CHAINS = """
 SELECT sku, warehouse_id, seq FROM (
-    SELECT *, sum(on_hand_delta) OVER chain AS on_hand_sum, sum(reserved_delta) OVER chain AS reserved_sum,
+    SELECT *, sum(on_hand_delta) OVER chain AS on_hand_sum,
+           sum(reserved_delta) OVER chain AS reserved_sum,
            occurred_at < lag(occurred_at) OVER chain AS backwards
     FROM movements WINDOW chain AS (PARTITION BY sku, warehouse_id ORDER BY seq)
 ) m
@@ -121,8 +125,9 @@ class Shop(NamedTuple):
 
     async def reserve_all(self, *orders: tuple[object, ...]) -> list[ReserveOutcome]:
         commands = [
-            ReserveStock(str(order), [Line(*line) for line in lines]) for order, *lines in orders
-        ]  # type: ignore[misc]
+            ReserveStock(str(order), [Line(*line) for line in lines])  # type: ignore[misc]
+            for order, *lines in orders
+        ]
         return await self.reserving.reserve(commands, "tester", Deadline.after(30))
 
     async def wait(

@@ -19,10 +19,12 @@ async def test_an_order_that_waited_before_the_update_has_its_row(
     connection = await asyncpg.connect(url)
     await connection.execute(
         """
-        INSERT INTO waiting_orders (order_id, since, trace_id, version, missing) VALUES ('o1', now(), '', 1, 2);
+        INSERT INTO waiting_orders (order_id, since, trace_id, version, missing)
+        VALUES ('o1', now(), '', 1, 2);
         INSERT INTO waiting_lines (order_id, sku, since, quantity, missing, set_aside)
         VALUES ('o1', 'A', now(), 2, 2, '[]');
-        INSERT INTO reservations (order_id, state, lines, products) VALUES ('o2', 'released', '[]', '[]')
+        INSERT INTO reservations (order_id, state, lines, products)
+        VALUES ('o2', 'released', '[]', '[]')
         """
     )
     await migrate(url, resources.files("valerix.inventory") / "migrations")

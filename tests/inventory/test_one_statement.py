@@ -65,7 +65,10 @@ async def somebody_waits(url: str) -> None:
     """Return as soon as a statement waits for a lock."""
     connection = await asyncpg.connect(url)
     try:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        waiting = """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
         while not await connection.fetchval(waiting):
             await asyncio.sleep(0.005)
     finally:

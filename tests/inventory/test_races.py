@@ -100,7 +100,8 @@ async def test_a_flash_sale_sells_exactly_what_is_there(shop: Shop, other: Shop,
         assert isinstance(outcome, StockReserved | StockShort)
         return isinstance(outcome, StockReserved)
 
-    sold = await asyncio.gather(*(buyer(random.choice((shop, other))) for _ in range(500)))  # noqa: S311 - not secret
+    replicas = [random.choice((shop, other)) for _ in range(500)]  # noqa: S311 - not secret
+    sold = await asyncio.gather(*(buyer(replica) for replica in replicas))
     assert sum(sold) == 100
     assert await shop.level("HOT") == (100, 100)
     await assert_books_balance(url)
@@ -207,8 +208,11 @@ async def test_orders_are_reserved_once_although_connections_die(shop: Shop, url
         while not done.is_set():
             answered.clear()
             await connection.execute(
-                """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
-                   AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND state <> 'idle'"""
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()
+                  AND backend_type = 'client backend' AND state <> 'idle'
+                """
             )
             await asyncio.sleep(0.03)
             await answered.wait()  # or a slow machine would let no buyer progress

@@ -202,8 +202,10 @@ async def test_a_browser_sends_its_token_as_a_subprotocol(
 ) -> None:
     process, bearer = replicas[0], f"valerix.bearer.{person(customer)}"
     url = f"{process.url.replace('http', 'ws')}/ws"
-    for offered, chosen in (([bearer], bearer), ([bearer, "valerix.v1"], "valerix.v1")):
-        async with connect(url, proxy=None, subprotocols=offered, origin=process.url) as socket:  # type: ignore[arg-type]
+    origin: Any = process.url
+    cases: Any = (([bearer], bearer), ([bearer, "valerix.v1"], "valerix.v1"))
+    for offered, chosen in cases:
+        async with connect(url, proxy=None, subprotocols=offered, origin=origin) as socket:
             await greeting(socket)
             assert socket.subprotocol == chosen
 

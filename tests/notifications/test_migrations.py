@@ -18,7 +18,10 @@ async def test_who_comes_back_after_an_update_reads_on_from_the_last_event_seen(
     url, folder = database_url(), resources.files("valerix.notifications") / "migrations"
     await migrate_up_to("0005", "notifications", url, tmp_path)
     connection = await asyncpg.connect(url)
-    insert = "INSERT INTO live_events (owner, message) SELECT o, json_build_object('of', o) FROM unnest($1::text[]) AS o"
+    insert = """
+        INSERT INTO live_events (owner, message)
+        SELECT o, json_build_object('of', o) FROM unnest($1::text[]) AS o
+    """
     await connection.execute(insert, ["CUST-1", None, "CUST-2"])
     await connection.execute("DELETE FROM live_events WHERE id = 2")  # ids had gaps then
     await connection.close()

@@ -13,12 +13,17 @@ from valerix.contracts.states import NotificationStatus
 from valerix.notifications import repository
 from valerix.notifications.repository import Outcome
 
-SENT = """INSERT INTO notifications (id, channel, recipient, subject, body, status, attempts, sent_at, created_at)
-    SELECT uuidv7(), 'email', 'CUST-' || mod(n, 50), 'Subject', repeat('x', 250), 'sent', 1, now(), now()
+SENT = """
+    INSERT INTO notifications (id, channel, recipient, subject, body, status, attempts,
+                               sent_at, created_at)
+    SELECT uuidv7(), 'email', 'CUST-' || mod(n, 50), 'Subject', repeat('x', 250), 'sent', 1,
+           now(), now()
     FROM generate_series(1, 5000) n"""
 
-EMITTED = """INSERT INTO live_batches (first, last, owners, messages)
-    SELECT n * 10 - 9, n * 10, array_fill('CUST-' || mod(n, 50), ARRAY[10]), array_fill(repeat('x', 300), ARRAY[10])
+EMITTED = """
+    INSERT INTO live_batches (first, last, owners, messages)
+    SELECT n * 10 - 9, n * 10, array_fill('CUST-' || mod(n, 50), ARRAY[10]),
+           array_fill(repeat('x', 300), ARRAY[10])
     FROM generate_series(1, 1000) n"""
 
 

@@ -170,7 +170,10 @@ async def test_a_recipient_gets_so_many_an_hour_and_the_rest_later(database: Dat
         pass
     async with database.connection() as connection:
         sent = await connection.fetch(
-            "SELECT recipient, channel, count(*) FROM notifications WHERE status = 'sent' GROUP BY 1, 2"
+            """
+            SELECT recipient, channel, count(*) FROM notifications
+            WHERE status = 'sent' GROUP BY 1, 2
+            """
         )
         await connection.execute(
             "UPDATE notifications SET sent_at = sent_at - interval '61 min' WHERE status = 'sent'"

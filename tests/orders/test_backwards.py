@@ -60,7 +60,8 @@ async def driven(peers: Peers, status: str, cancel_reason: str | None = None) ->
     reserved = order(status=status)
     reserved.allocations, reserved.cancel_reason = [Allocation("A", "EAST", 2)], cancel_reason
     services = Services(peers, peers, peers)  # type: ignore[arg-type]  # in place of the clients
-    saga = Saga(services, dict, NO_STOCK_WAIT, timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # no customer is checked
+    # `dict` is no directory: no customer is checked.
+    saga = Saga(services, dict, NO_STOCK_WAIT, timedelta(0), RETRY, 0)  # type: ignore[arg-type]
     running = SagaRun(reserved)
     await saga.run([running], Deadline.after(60), 1.0)
     return running

@@ -195,10 +195,10 @@ async def test_orders_that_waited_before_there_were_bounds_count(
     ):
         await connection.execute(
             """
-            INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, error_code,
-                                created_at, updated_at)
-            VALUES ($1, 'CUST-001', $2, 1, '[["A", 2, null, null], ["B", 3, null, null]]', 'card_ok', 'hold', $3,
-                    now(), now())
+            INSERT INTO orders (id, customer_id, status, version, lines,
+                                payment_method, on_shortage, error_code, created_at, updated_at)
+            VALUES ($1, 'CUST-001', $2, 1, '[["A", 2, null, null], ["B", 3, null, null]]',
+                    'card_ok', 'hold', $3, now(), now())
             """,
             order_id,
             OrderStatus.PENDING,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,7 +38,8 @@ class SagaWithoutServices(Saga):
     """Takes local steps; every step that calls another service is postponed."""
 
     def __init__(self) -> None:
-        super().__init__(Services, dict, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)  # type: ignore[arg-type]  # not called
+        uncalled: Any = Services
+        super().__init__(uncalled, directory, NO_STOCK_WAIT, timedelta(hours=1), RETRY, 0)
         self.driven = list[str]()
 
     async def run(self, runs: object, deadline: Deadline, wait_seconds: float) -> None:

@@ -168,7 +168,8 @@ async def test_in_the_warehouse_an_order_that_cannot_be_written_waits_alone(
     ids = [each.order.id for each in wanted]
     async with database.connection() as tx:
         await tx.execute(
-            "UPDATE orders SET status = 'confirmed', total_minor = 1, allocations = '[]', due_at = now()"
+            "UPDATE orders "
+            "SET status = 'confirmed', total_minor = 1, allocations = '[]', due_at = now()"
         )
         # The event that its next state would write exists already.
         await tx.execute(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,15 @@ from valerix.orders.placing import PlaceRequest, new_order
 from valerix.orders.saga import Saga, Services
 
 SLOW = "SLOW-1"
+ARGUMENTS: Any = (Services, dict, timedelta(0), timedelta(0), RETRY, 0)
+"""Arguments of a saga that calls neither services nor the directory of customers."""
 
 
 class SagaWithSlowProduct(Saga):
     """Finds no fault with any order, but takes its time with one product."""
 
     def __init__(self) -> None:
-        super().__init__(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
+        super().__init__(*ARGUMENTS)
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def run(self, runs: Sequence[SagaRun], deadline: Deadline, wait_seconds: float) -> None:
@@ -75,7 +78,7 @@ async def test_a_batch_waits_for_charges_as_long_as_its_settings_say(
                 self.give_up(run)
 
     async with Database.open(database_url("orders"), 2) as database:
-        saga = SlowCharge(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
+        saga = SlowCharge(*ARGUMENTS)
         waits = Timeouts(charge_wait_seconds=7, batch_slot_seconds=9)
         orders = connect(
             database, database, saga, lambda: None, max_concurrent_batches=1, timeouts=waits
@@ -133,7 +136,7 @@ async def test_waiting_for_an_open_breaker_is_told_once(database_url: Callable[.
                 )
 
     async with Database.open(database_url("orders"), 2) as database:
-        saga = Withheld(Services, dict, timedelta(0), timedelta(0), RETRY, 0)  # type: ignore[arg-type]  # not called
+        saga = Withheld(*ARGUMENTS)
         orders = connect(database, database, saga, lambda: None, max_concurrent_batches=1)
         placed = await orders.placing.place(placing("PROD-001"))
         assert placed.status == 202

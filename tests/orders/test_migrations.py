@@ -28,9 +28,10 @@ async def test_orders_placed_before_are_found_by_what_their_lines_say(
     connection = await asyncpg.connect(url)
     await connection.execute(
         """
-        INSERT INTO orders (id, customer_id, status, version, lines, product_ids, payment_method, on_shortage, due_at,
-                            created_at, updated_at)
-        VALUES ($1, 'CUST-001', 'pending', 1, $2, '{OLD-1}', 'card_ok', 'hold', now(), now(), now())
+        INSERT INTO orders (id, customer_id, status, version, lines, product_ids,
+                            payment_method, on_shortage, due_at, created_at, updated_at)
+        VALUES ($1, 'CUST-001', 'pending', 1, $2, '{OLD-1}',
+                'card_ok', 'hold', now(), now(), now())
         """,
         order_id,
         lines,

@@ -35,10 +35,11 @@ async def connection(database_url: Callable[..., str]) -> AsyncIterator[Connecti
 
 
 async def listed(connection: Connection, **filters: Any) -> str:
-    planner = Planner(connection)
+    planner: Any = Planner(connection)
     wanted = OrderFilter(limit=51, **filters)
-    await SEARCH.list_orders(planner, wanted)  # type: ignore[arg-type]  # only its statement is planned
-    return planner.plan
+    await SEARCH.list_orders(planner, wanted)
+    plan: str = planner.plan
+    return plan
 
 
 async def test_a_page_of_a_product_walks_its_orders(connection: Connection) -> None:
@@ -83,7 +84,8 @@ async def test_each_kind_of_due_orders_is_a_range_of_one_index(
     else:
         await DRIVING.claim_due(planner, 100, timedelta(seconds=20))
     await young.close()
-    wanted = f"(status = ANY ('{{{','.join(LOCAL_STEPS)}}}'::text[]))) = {'true' if kind == 'unaided' else 'false'})"
+    local = "true" if kind == "unaided" else "false"
+    wanted = f"(status = ANY ('{{{','.join(LOCAL_STEPS)}}}'::text[]))) = {local})"
     assert "Index Scan using orders_due" in planner.plan
     assert f"{wanted} AND (due_at <= now())" in planner.plan
     assert "Sort" not in planner.plan

@@ -51,10 +51,9 @@ async def standing(database: Database, **columns: object) -> Order:
     await finish(database, finishing(wanted.order, decisions.confirmed(timedelta(hours=1)), 201))
     if columns:
         changes = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, 2))
+        statement = f"UPDATE orders SET {changes} WHERE id = $1"  # noqa: S608 - own names
         async with database.connection() as tx:
-            await tx.execute(
-                f"UPDATE orders SET {changes} WHERE id = $1", wanted.order.id, *columns.values()
-            )
+            await tx.execute(statement, wanted.order.id, *columns.values())
     return wanted.order
 
 

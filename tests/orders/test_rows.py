@@ -57,7 +57,8 @@ def finished(order: Order, number: int) -> Finished:
     order.currency, order.total_minor, order.payment_id = f"currency-{number}", 6, new_id()
     order.error_code, order.error_message = f"error-{number}", f"error message {number}"
     order.attempts, order.shipping_address = 7, {"city": f"new city {number}"}
-    step = f"""[{{"name":"name-{number}","attempt":8,"outcome":"outcome-{number}","startedAt":"2026-02-03T00:00:00Z",
+    step = f"""[{{"name":"name-{number}","attempt":8,"outcome":"outcome-{number}",
+                 "startedAt":"2026-02-03T00:00:00Z",
                  "durationMs":9.5,"detail":"detail-{number}"}}]"""
     data = data_of(OrderStatus.CONFIRMED, number)
     return Finished(

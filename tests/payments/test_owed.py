@@ -44,9 +44,10 @@ class Service:
         self.database = database
 
     async def rows(self, table: str) -> int:
+        count = f"SELECT count(*) FROM {table}"  # noqa: S608 - own names
         connection = await asyncpg.connect(self.database)
         try:
-            return int(await connection.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608 - own names
+            return int(await connection.fetchval(count))
         finally:
             await connection.close()
 

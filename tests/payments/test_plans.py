@@ -10,11 +10,14 @@ from tests.support.planner import planner_of
 from valerix.payments.domain import PaymentFilter
 
 MANY = """
-    INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method, status, provider_reference,
-                          captured_minor, version, created_at, updated_at)
-    SELECT id, gen_random_uuid()::text, 'CUST-' || n % 50, 100, 'USD', 'card_ok', 'captured', n::text, 100, 1, now(),
+    INSERT INTO payments (id, order_id, customer_id, amount_minor, currency, method,
+                          status, provider_reference, captured_minor, version, created_at,
+                          updated_at)
+    SELECT id, gen_random_uuid()::text, 'CUST-' || n % 50, 100, 'USD', 'card_ok',
+           'captured', n::text, 100, 1, now(),
            now()
-    FROM (SELECT n, ('01a1f' || lpad(to_hex(n * 4000), 7, '0') || '7' || right(md5(n::text), 19))::uuid AS id
+    FROM (SELECT n, ('01a1f' || lpad(to_hex(n * 4000), 7, '0') || '7'
+                     || right(md5(n::text), 19))::uuid AS id
           FROM generate_series(1, 10000) AS n)
 """
 EVENTS = (

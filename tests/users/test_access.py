@@ -220,7 +220,10 @@ async def test_metrics_count_what_happened_under_both_sets_of_names(api: Api) ->
         ],
         "/actuator/prometheus": [
             "jwt_tokens_issued_total",
-            'http_server_requests_seconds_count{method="POST",status="401",uri="/api/v1/users/login"}',
+            (
+                "http_server_requests_seconds_count"
+                '{method="POST",status="401",uri="/api/v1/users/login"}'
+            ),
         ],
     }
 

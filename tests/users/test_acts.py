@@ -56,7 +56,8 @@ async def test_an_act_is_in_the_audit_once_however_often_it_is_told(
     service: Process, users_url: str, identities: Identities, subject: str
 ) -> None:
     async with Database.open(users_url, 2) as database:
-        inbox = consumers.inbox(database, NoBus())  # type: ignore[arg-type]  # nothing is published or followed
+        # Nothing is published or followed.
+        inbox = consumers.inbox(database, NoBus())  # type: ignore[arg-type]
         told = delivery(1, actor="olga", subject=subject)
         await inbox.receive([told])
         await inbox.receive([told])

@@ -43,8 +43,11 @@ async def api(mailing: Process, seeded: str) -> AsyncIterator[Api]:
 async def requested(database: Connection, email: str = ADA) -> list[tuple[str, str]]:
     """Each requested mail: its event, and its token as notifications makes it."""
     rows = await database.fetch(
-        "SELECT e.type, e.user_id || ':' || e.version AS id FROM user_events e JOIN users u ON u.id = e.user_id"
-        " WHERE u.email = $1 AND e.type LIKE 'account.%' ORDER BY e.version",
+        """
+        SELECT e.type, e.user_id || ':' || e.version AS id
+        FROM user_events e JOIN users u ON u.id = e.user_id
+        WHERE u.email = $1 AND e.type LIKE 'account.%' ORDER BY e.version
+        """,
         email,
     )
     return [(row["type"], mail_token(SECRET, row["id"])) for row in rows]
@@ -63,7 +66,10 @@ async def token_of(database: Connection, kind: str, email: str = ADA) -> str:
 
 async def actions(database: Connection) -> list[str]:
     rows = await database.fetch(
-        "SELECT action FROM audit a JOIN users u ON a.subject = u.id::text WHERE u.email = $1 ORDER BY a.id",
+        """
+        SELECT action FROM audit a JOIN users u ON a.subject = u.id::text
+        WHERE u.email = $1 ORDER BY a.id
+        """,
         ADA,
     )
     return [row["action"] for row in rows]
@@ -130,7 +136,8 @@ async def test_tokens_are_stored_hashed_and_in_no_event(api: Api, database: Conn
     await api.post(FORGOT, {"email": ADA})
     token = await token_of(database, "reset_requested")
     for table in ("users", "user_events", "mail_tokens", "audit"):
-        everything = await database.fetchval(f"SELECT string_agg(t::text, '') FROM {table} t")  # noqa: S608 - own names
+        rows = f"SELECT string_agg(t::text, '') FROM {table} t"  # noqa: S608 - own names
+        everything = await database.fetchval(rows)
         assert token not in everything
 
 

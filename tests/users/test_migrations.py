@@ -22,8 +22,11 @@ async def test_every_customer_is_told_once_more_as_it_is_now(
     try:
         for user_id, number in ((customer, "CUST-001"), (staff, None), (former, "CUST-002")):
             await connection.execute(
-                "INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)"
-                " VALUES ($1, $1::uuid::text, 'Ann', $2, 'active', $3, '', 2)",
+                """
+                INSERT INTO users
+                    (id, email, name, role, status, customer_number, password_hash, version)
+                VALUES ($1, $1::uuid::text, 'Ann', $2, 'active', $3, '', 2)
+                """,
                 user_id,
                 "operator" if user_id != customer else "customer",
                 number,

@@ -138,9 +138,7 @@ async def test_more_than_may_wait_are_refused_at_once_and_the_rest_are_served() 
         assert await pool.hash(GOOD)
 
 
-async def test_when_the_pool_is_full_a_sign_in_and_a_registration_are_refused_before_any_other_work() -> (
-    None
-):
+async def test_a_full_pool_refuses_sign_in_and_registration_before_any_other_work() -> None:
     untouched: Any = object()  # neither limits nor database: a flood must not load them
     origin = Origin("203.0.113.7", "a browser", secure=True)
     with ThreadPoolExecutor(1) as executor:

@@ -10,8 +10,8 @@ from valerix.users.repository import accounts
 
 MANY = """
     INSERT INTO users (id, email, name, role, status, customer_number, password_hash, version)
-    SELECT gen_random_uuid(), 'name' || n || '@example.com', 'Name' || n || ' Family' || n % 500, 'customer', 'active',
-           'CUST-' || n, '', 1
+    SELECT gen_random_uuid(), 'name' || n || '@example.com', 'Name' || n || ' Family' || n % 500,
+           'customer', 'active', 'CUST-' || n, '', 1
     FROM generate_series(1, 5000) AS n
 """
 

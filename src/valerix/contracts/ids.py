@@ -27,7 +27,8 @@ def id_of(moment: datetime, *names: str) -> str:
         hashlib.sha256("\n".join(names).encode()).hexdigest(),
     )
     # Version 7 and the variant of RFC 9562; the rest are digits of the hash.
-    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{'89ab'[int(chance[3], 16) % 4]}{chance[4:7]}-{chance[7:19]}"
+    variant = "89ab"[int(chance[3], 16) % 4]
+    return f"{time[:8]}-{time[8:]}-7{chance[:3]}-{variant}{chance[4:7]}-{chance[7:19]}"
 
 
 def is_id(text: str) -> bool:

@@ -51,7 +51,10 @@ IN_JSON: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00|[bfr])|" + _UNWANTED_BYT
 
 Of these characters, msgspec escapes only those below U+0020.
 """
-REFUSED: Final = "Control characters are not allowed, nor line separators or marks that change the direction of text"
+REFUSED: Final = (
+    "Control characters are not allowed, "
+    "nor line separators or marks that change the direction of text"
+)
 
 REFUSES: Final = "refuses"
 LINES: Final = msgspec.Meta(extra={REFUSES: IN_LINES})

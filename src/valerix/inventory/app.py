@@ -19,7 +19,8 @@ from valerix.inventory.by_hand import StockByHand
 from valerix.inventory.composition import TABLES, connect
 from valerix.inventory.composition import Settings as Settings
 from valerix.inventory.repository.outbox import list_outgoing
-from valerix.inventory.routes import ROUTES, command_routes
+from valerix.inventory.routes import ROUTES
+from valerix.inventory.routes.internal import command_routes
 from valerix.inventory.schemas import EVENT_DATA, PROBLEMS
 
 

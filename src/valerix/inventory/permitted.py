@@ -36,7 +36,10 @@ class OrderNotReleasable(DomainError):
     code = "order_not_releasable"
 
     def __init__(self, status: OrderStatus) -> None:
-        detail = f"The order is {status}; only failed and cancelled orders are released by hand. Cancel it first"
+        detail = (
+            f"The order is {status}; only failed and cancelled orders are released by hand. "
+            "Cancel it first"
+        )
         super().__init__(detail, orderStatus=status)
 
 

@@ -10,8 +10,10 @@ from valerix.notifications.consumers import CONSUMER
 from valerix.notifications.live import CONNECTED, MAX_ID, PATH
 
 CHANNEL: Final = "live"
-_DESCRIPTION: Final = """Live events over a WebSocket. Customers receive the events about themselves,
-staff receive all events. The handshake carries an access token (`Authorization` header, or the cookie
+_DESCRIPTION: Final = """\
+Live events over a WebSocket. Customers receive the events about themselves,
+staff receive all events. The handshake carries an access token (`Authorization` header, \
+or the cookie
 of a browser). Message ids ascend. A client that reconnects with `lastEventId` misses no event and
 receives none twice. Clients send nothing."""
 _RECEIVED: Final = [
@@ -20,7 +22,10 @@ _RECEIVED: Final = [
 _SINCE: Final = {
     "eventId": {
         "type": "string",
-        "description": "Source and id of the event, the same when it is published again under a new message id.",
+        "description": (
+            "Source and id of the event, the same when it is published again under a new "
+            "message id."
+        ),
     }
 }
 """Properties that messages of earlier versions lack."""

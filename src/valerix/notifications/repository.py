@@ -103,8 +103,8 @@ async def insert_requested(
     """Queue a requested message; False when its idempotency key was used before."""
     inserted = await tx.fetchval(
         """
-        INSERT INTO notifications (id, channel, template, recipient, subject, body, created_at, next_attempt_at,
-                                   idempotency_key, fingerprint)
+        INSERT INTO notifications (id, channel, template, recipient, subject, body,
+                                   created_at, next_attempt_at, idempotency_key, fingerprint)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
         ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING true
         """,
@@ -124,7 +124,10 @@ async def insert_requested(
 async def find_by_key(tx: Transaction, key: bytes) -> tuple[Notification, bytes] | None:
     """The message requested under an idempotency key, with the fingerprint of its request."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION.columns}, n.fingerprint FROM notifications n WHERE n.idempotency_key = $1",
+        f"""
+        SELECT {_NOTIFICATION.columns}, n.fingerprint FROM notifications n
+        WHERE n.idempotency_key = $1
+        """,
         key,
     )
     return None if row is None else (_NOTIFICATION.read(row), row["fingerprint"])
@@ -135,7 +138,10 @@ async def find_notification(
 ) -> Notification | None:
     """One message, if it is addressed to `recipient`; None: to any recipient."""
     row = await tx.fetchrow(
-        f"SELECT {_NOTIFICATION.columns} FROM notifications n WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)",
+        f"""
+        SELECT {_NOTIFICATION.columns} FROM notifications n
+        WHERE id = $1 AND ($2::text IS NULL OR recipient = $2)
+        """,
         notification_id,
         recipient,
     )
@@ -158,7 +164,10 @@ async def list_notifications(
     where.add("status = ?", status)
     where.add("channel = ?", channel)
     rows = await tx.fetch(
-        f"SELECT {_NOTIFICATION.columns} FROM notifications n {where.clause} ORDER BY id DESC LIMIT $1",
+        f"""
+        SELECT {_NOTIFICATION.columns} FROM notifications n {where.clause}
+        ORDER BY id DESC LIMIT $1
+        """,
         *where.arguments,
     )
     return [_NOTIFICATION.read(row) for row in rows]
@@ -195,29 +204,36 @@ async def claim_due(
             WHERE status = {_QUEUED} GROUP BY channel, recipient
         ), due AS MATERIALIZED (
             SELECT n.* FROM notifications n
-            WHERE n.status = {_QUEUED} AND n.next_attempt_at <= now() AND n.id NOT IN (SELECT id FROM busy)
+            WHERE n.status = {_QUEUED} AND n.next_attempt_at <= now()
+              AND n.id NOT IN (SELECT id FROM busy)
             ORDER BY n.next_attempt_at, n.id LIMIT $1
         ), decided AS MATERIALIZED (
             SELECT d.*, taken.first,
                    taken.places + coalesce(u.places, 0)
-                   + row_number() OVER (PARTITION BY d.channel, d.recipient ORDER BY d.next_attempt_at, d.id) <= $3
-                   AS fits
+                   + row_number() OVER (PARTITION BY d.channel, d.recipient
+                                        ORDER BY d.next_attempt_at, d.id) <= $3 AS fits
             FROM due d LEFT JOIN under_way u USING (channel, recipient) CROSS JOIN LATERAL (
                 SELECT count(*) AS places, min(sent_at) AS first FROM (
                     SELECT s.sent_at FROM notifications s
-                    WHERE s.channel = d.channel AND s.recipient = d.recipient AND s.sent_at > now() - interval '1 hour'
+                    WHERE s.channel = d.channel AND s.recipient = d.recipient
+                      AND s.sent_at > now() - interval '1 hour'
                     ORDER BY s.sent_at LIMIT $3
                 ) sent
             ) taken
         ), put_off AS (
-            UPDATE notifications n SET next_attempt_at = coalesce(d.first + interval '1 hour', now() + interval '1 min')
-            FROM decided d WHERE NOT d.fits AND n.id = d.id AND n.next_attempt_at = d.next_attempt_at
+            UPDATE notifications n
+            SET next_attempt_at = coalesce(d.first + interval '1 hour', now() + interval '1 min')
+            FROM decided d
+            WHERE NOT d.fits AND n.id = d.id AND n.next_attempt_at = d.next_attempt_at
         ), claimed AS (
-            INSERT INTO claims (messages, lapses_at) SELECT array_agg(id), now() + $2 FROM decided WHERE fits
+            INSERT INTO claims (messages, lapses_at)
+            SELECT array_agg(id), now() + $2 FROM decided WHERE fits
             HAVING count(*) > 0 RETURNING id
         )
         SELECT {_NOTIFICATION.columns}, k.email, n.fits, c.id AS claim
-        FROM decided n LEFT JOIN claimed c ON true LEFT JOIN contacts k ON k.customer_id = n.recipient
+        FROM decided n
+        LEFT JOIN claimed c ON true
+        LEFT JOIN contacts k ON k.customer_id = n.recipient
         """,
         limit,
         lease,
@@ -239,7 +255,8 @@ async def settle(tx: Transaction, claim_id: int, outcomes: Sequence[Outcome]) ->
             DELETE FROM claims WHERE id = $1 RETURNING id
         )
         UPDATE notifications n
-        SET status = o.status, attempts = n.attempts + 1, last_error = o.error, next_attempt_at = now() + o.delay,
+        SET status = o.status, attempts = n.attempts + 1, last_error = o.error,
+            next_attempt_at = now() + o.delay,
             sent_at = CASE WHEN o.status = {sql(NotificationStatus.SENT)} THEN now() END
         FROM ended, {_OUTCOMES.unnest}
         WHERE n.id = o.id AND n.next_attempt_at IS NOT NULL
@@ -299,7 +316,8 @@ async def insert_live_events(
     await tx.execute(
         """
         INSERT INTO live_batches (first, last, owners, messages)
-        SELECT coalesce(max(last), 0) + 1, coalesce(max(last), 0) + cardinality($1::text[]), $1, $2::text[]
+        SELECT coalesce(max(last), 0) + 1, coalesce(max(last), 0) + cardinality($1::text[]),
+               $1, $2::text[]
         FROM live_batches
         """,
         owners,
@@ -314,7 +332,8 @@ async def list_live_events(
     rows = await tx.fetch(
         """
         SELECT b.first + t.place - 1 AS id, t.owner, t.message
-        FROM live_batches b CROSS JOIN unnest(b.owners, b.messages) WITH ORDINALITY AS t(owner, message, place)
+        FROM live_batches b
+        CROSS JOIN unnest(b.owners, b.messages) WITH ORDINALITY AS t(owner, message, place)
         WHERE b.last > $1 AND b.first + t.place - 1 > $1
           AND ($2::text IS NULL OR b.owners @> ARRAY[$2] AND t.owner = $2)
         ORDER BY b.last, t.place LIMIT $3
@@ -341,6 +360,9 @@ async def find_live_bounds(tx: Transaction) -> tuple[int, int]:
 async def prune_live_events(tx: Transaction, keep: int) -> None:
     """Delete all but about the last `keep`. The very last stays, because ids continue from it."""
     await tx.execute(
-        "DELETE FROM live_batches WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)",
+        """
+        DELETE FROM live_batches
+        WHERE last < (SELECT max(last) FROM live_batches) - greatest($1 - 1, 0)
+        """,
         keep,
     )

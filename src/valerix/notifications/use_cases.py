@@ -102,7 +102,8 @@ class Notifications:
             )
             if known is None and request.refusal is not None:
                 raise request.refusal
-            assert known is not None  # noqa: S101 - its key is in use, and notifications are never deleted
+            # Its key is in use, and notifications are never deleted.
+            assert known is not None  # noqa: S101
             if known[1] != request.fingerprint:
                 raise KeyReused
             return known[0]._replace(
@@ -214,9 +215,8 @@ class MessageDelivery:
             error=type(error).__name__,
         )
         if not isinstance(error, SendRefused) and attempt < domain.MAX_ATTEMPTS:
-            seconds = domain.delay_seconds(
-                attempt, self._rules.first_retry_seconds, random.random()
-            )
+            jitter = random.random()  # noqa: S311 - no secret
+            seconds = domain.delay_seconds(attempt, self._rules.first_retry_seconds, jitter)
             return Outcome(
                 notification.id, NotificationStatus.QUEUED, timedelta(seconds=seconds), reason
             )

@@ -41,9 +41,15 @@ def refusal(bound: Bound) -> BeyondBounds:
     """Return the error for the caller of "place"."""
     match bound:
         case Bound.WAITING:
-            detail = "Too many orders of this customer wait for stock; cancel some, or wait until they are served"
+            detail = (
+                "Too many orders of this customer wait for stock; "
+                "cancel some, or wait until they are served"
+            )
         case Bound.UNPAID:
-            detail = "Too many units are reserved for orders of this customer with undecided payments; try again later"
+            detail = (
+                "Too many units are reserved for orders of this customer with undecided payments; "
+                "try again later"
+            )
         case Bound.DECLINED:
             detail = "Too many payments of this customer were declined in the last ten minutes"
         case _:

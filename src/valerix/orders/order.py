@@ -115,9 +115,8 @@ class Order:
         by_id = {product.product_id: product for product in products}
         currencies = {product.currency for product in products}
         if len(currencies) != 1:
-            raise NotChargeable(
-                f"All products of an order must have one currency, not {', '.join(sorted(currencies))}"
-            )
+            named = ", ".join(sorted(currencies))
+            raise NotChargeable(f"All products of an order must have one currency, not {named}")
         (currency,) = currencies
         if self.currency not in (None, currency):
             raise PriceChanged(f"The price was quoted in {self.currency}, and is in {currency} now")

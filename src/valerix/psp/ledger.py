@@ -142,7 +142,8 @@ def _replay(raw: bytes, number: int, file: Path, replay: Callable[[LedgerLine], 
     try:
         line = _decode(raw)
         if line.seq != number:
-            raise ValueError(f"its number is {line.seq}")  # noqa: TRY301 - reported like every other fault
+            # Reported like every other fault.
+            raise ValueError(f"its number is {line.seq}")  # noqa: TRY301
         replay(line)
     except (ValueError, LookupError) as error:
         raise LedgerCorrupt(

@@ -232,7 +232,10 @@ async def list_users(
         str | None,
         Parameter(
             max_length=100,
-            description="Part of a name or e-mail address; beginning or last digits of an id; customer number.",
+            description=(
+                "Part of a name or e-mail address; beginning or last digits of an id; "
+                "customer number."
+            ),
         ),
     ] = None,
     role: Role | None = None,

@@ -21,7 +21,8 @@ class CatalogueRepository:
         """Insert a product. None when one with this id exists."""
         row = await tx.fetchrow(
             """
-            INSERT INTO products (sku, name, description, price_minor, currency, active, low_stock_threshold)
+            INSERT INTO products
+                (sku, name, description, price_minor, currency, active, low_stock_threshold)
             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING *
             """,
             new.product_id,
@@ -35,8 +36,9 @@ class CatalogueRepository:
         """Update a product. None when it does not exist, or is not at the expected version."""
         row = await tx.fetchrow(
             """
-            UPDATE products SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
-                   low_stock_threshold = $7, version = version + 1, updated_at = now()
+            UPDATE products
+            SET name = $2, description = $3, price_minor = $4, currency = $5, active = $6,
+                low_stock_threshold = $7, version = version + 1, updated_at = now()
             WHERE sku = $1 AND version = coalesce($8::bigint, version) RETURNING *
             """,
             sku,
@@ -78,7 +80,8 @@ class CatalogueRepository:
             """
             SELECT * FROM products
             WHERE sku > $1
-              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
+              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0
+                   OR strpos(lower(name), lower($2)) > 0)
               AND active = coalesce($3::boolean, active)
             ORDER BY sku LIMIT $4
             """,
@@ -135,7 +138,10 @@ class CatalogueRepository:
 
     async def list_warehouses(self, tx: Transaction, *, after: str, limit: int) -> list[Warehouse]:
         rows = await tx.fetch(
-            "SELECT id AS warehouse_id, name, priority, created_at FROM warehouses WHERE id > $1 ORDER BY id LIMIT $2",
+            """
+            SELECT id AS warehouse_id, name, priority, created_at FROM warehouses
+            WHERE id > $1 ORDER BY id LIMIT $2
+            """,
             after,
             limit,
         )

@@ -60,15 +60,15 @@ _PRODUCT, _SHELF, _KEYED_CHANGE, _LEVEL = (
 _LEDGER = Reader(schemas.LedgerEntry)
 _MOVEMENTS = Rows(
     Movement,
-    """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint, on_hand_after bigint,
-       reserved_after bigint, kind text, order_id text, idempotency_key text, reason text, actor text,
-       trace_id text""",
+    """sku text, warehouse_id text, seq bigint, on_hand_delta bigint, reserved_delta bigint,
+       on_hand_after bigint, reserved_after bigint, kind text, order_id text,
+       idempotency_key text, reason text, actor text, trace_id text""",
     alias="m",
 )
 _LATEST = Rows(
     _Latest,
-    """movement.sku text, movement.warehouse_id text, movement.seq bigint, movement.on_hand_after bigint,
-       movement.reserved_after bigint, brought bigint""",
+    """movement.sku text, movement.warehouse_id text, movement.seq bigint,
+       movement.on_hand_after bigint, movement.reserved_after bigint, brought bigint""",
     alias="l",
     first=14,
 )
@@ -89,7 +89,8 @@ class StockRepository:
                 SELECT sku, warehouse_id, on_hand, reserved, version FROM stock
                 WHERE sku = ANY($1::text[]) ORDER BY sku, warehouse_id FOR UPDATE
             )
-            SELECT p.sku AS product_id, p.name, p.price_minor AS unit_price_minor, p.currency, p.active, s.*
+            SELECT p.sku AS product_id, p.name, p.price_minor AS unit_price_minor,
+                   p.currency, p.active, s.*
             FROM products p
             LEFT JOIN locked s ON s.sku = p.sku
             LEFT JOIN warehouses w ON w.id = s.warehouse_id
@@ -132,13 +133,15 @@ class StockRepository:
                 INSERT INTO movements ({_MOVEMENTS.names}, occurred_at)
                 SELECT m.*, statement_timestamp() FROM {_MOVEMENTS.unnest}
             ), moved AS (
-                UPDATE stock SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq,
-                                 brought = greatest(stock.brought, l.brought)
+                UPDATE stock
+                SET on_hand = l.on_hand_after, reserved = l.reserved_after, version = l.seq,
+                    brought = greatest(stock.brought, l.brought)
                 FROM {_LATEST.unnest}
                 WHERE stock.sku = l.sku AND stock.warehouse_id = l.warehouse_id
             )
             INSERT INTO reservations ({_OPENED.names})
-            SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb FROM {_OPENED.unnest} ORDER BY o.order_id
+            SELECT o.order_id, o.state, o.lines::jsonb, o.products::jsonb
+            FROM {_OPENED.unnest} ORDER BY o.order_id
             """,
             *_MOVEMENTS.arrays(movements),
             *_LATEST.arrays(places),
@@ -198,8 +201,10 @@ class StockRepository:
             """
             SELECT * FROM inventory i
             WHERE sku > $1
-              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0 OR strpos(lower(name), lower($2)) > 0)
-              AND ($3::text IS NULL OR EXISTS (SELECT FROM stock s WHERE s.sku = i.sku AND s.warehouse_id = $3))
+              AND ($2::text IS NULL OR strpos(lower(sku), lower($2)) > 0
+                   OR strpos(lower(name), lower($2)) > 0)
+              AND ($3::text IS NULL
+                   OR EXISTS (SELECT FROM stock s WHERE s.sku = i.sku AND s.warehouse_id = $3))
               AND (NOT $4::boolean OR low_stock)
             ORDER BY sku LIMIT $5
             """,
@@ -223,7 +228,8 @@ class StockRepository:
             """
             SELECT sku AS product_id, * FROM movements
             WHERE sku = $1
-              AND (occurred_at, warehouse_id, seq) < (coalesce($2::timestamptz, 'infinity'), $3::text, $4::bigint)
+              AND (occurred_at, warehouse_id, seq)
+                  < (coalesce($2::timestamptz, 'infinity'), $3::text, $4::bigint)
             ORDER BY occurred_at DESC, warehouse_id DESC, seq DESC LIMIT $5
             """,
             sku,
@@ -236,7 +242,8 @@ class StockRepository:
         """List at most `limit` stock rows with their available units."""
         rows = await tx.fetch(
             """
-            SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock ORDER BY sku, warehouse_id LIMIT $1
+            SELECT sku, warehouse_id, on_hand - reserved AS available FROM stock
+            ORDER BY sku, warehouse_id LIMIT $1
             """,
             limit,
         )

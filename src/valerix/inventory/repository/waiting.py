@@ -35,18 +35,20 @@ class _LineRow(NamedTuple):
 
 _PLACES = Rows(
     _PlaceRow,
-    """order.order_id text, order.since timestamptz, order.trace_id text, order.version integer, missing bigint,
-       holding boolean""",
+    """order.order_id text, order.since timestamptz, order.trace_id text, order.version integer,
+       missing bigint, holding boolean""",
     alias="p",
 )
 _LINES = Rows(
     _LineRow,
-    "order.order_id text, sku text, order.since timestamptz, quantity bigint, missing bigint, set_aside text",
+    """order.order_id text, sku text, order.since timestamptz,
+       quantity bigint, missing bigint, set_aside text""",
     alias="l",
     first=7,
 )
 _RIVALS = """
-    SELECT rival.order_id FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS product (sku, units, wanted)
+    SELECT rival.order_id
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS product (sku, units, wanted)
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(on_hand - reserved), 0) AS units FROM stock s WHERE s.sku = product.sku
     ) available CROSS JOIN LATERAL (
@@ -87,7 +89,8 @@ class WaitingRepository:
             """
             SELECT sku FROM waiting_lines WHERE order_id = ANY($1::text[])
             UNION
-            SELECT line ->> 'productId' FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
+            SELECT line ->> 'productId'
+            FROM reservations CROSS JOIN LATERAL jsonb_array_elements(lines) AS line
             WHERE order_id = ANY($1::text[])
             """,
             order_ids,
@@ -129,8 +132,8 @@ class WaitingRepository:
         """Add the lines of these locked orders to them."""
         lines = await tx.fetch(
             """
-            SELECT order_id, sku, quantity, set_aside FROM waiting_lines WHERE order_id = ANY($1::text[])
-            ORDER BY order_id, sku
+            SELECT order_id, sku, quantity, set_aside FROM waiting_lines
+            WHERE order_id = ANY($1::text[]) ORDER BY order_id, sku
             """,
             list(orders),
         )
@@ -167,7 +170,8 @@ class WaitingRepository:
             WITH line AS (
                 SELECT * FROM {_LINES.unnest}
             ), place AS (
-                INSERT INTO waiting_orders AS w (order_id, since, trace_id, version, missing, holding_since)
+                INSERT INTO waiting_orders AS w
+                    (order_id, since, trace_id, version, missing, holding_since)
                 SELECT order_id, since, trace_id, version, missing, CASE WHEN holding THEN now() END
                 FROM {_PLACES.unnest} ORDER BY since, order_id
                 ON CONFLICT (order_id) DO UPDATE
@@ -176,7 +180,8 @@ class WaitingRepository:
                                     THEN coalesce(w.holding_since, excluded.holding_since) END
             ), kept AS (
                 INSERT INTO reservations (order_id, state, lines, products)
-                SELECT order_id, {_ABSENT}, '[]', '[]' FROM {_PLACES.unnest} WHERE version = 1 ORDER BY order_id
+                SELECT order_id, {_ABSENT}, '[]', '[]' FROM {_PLACES.unnest}
+                WHERE version = 1 ORDER BY order_id
             ), gone AS (
                 DELETE FROM waiting_lines w WHERE order_id = ANY($1::text[])
                 AND NOT EXISTS (SELECT FROM line l WHERE l.order_id = w.order_id AND l.sku = w.sku)
@@ -184,7 +189,8 @@ class WaitingRepository:
             INSERT INTO waiting_lines AS w (order_id, sku, since, quantity, missing, set_aside)
             SELECT order_id, sku, since, quantity, missing, set_aside::jsonb FROM line
             ON CONFLICT (order_id, sku) DO UPDATE
-            SET quantity = excluded.quantity, missing = excluded.missing, set_aside = excluded.set_aside
+            SET quantity = excluded.quantity, missing = excluded.missing,
+                set_aside = excluded.set_aside
             """,
             *_PLACES.arrays(places),
             *_LINES.arrays(lines),
@@ -194,7 +200,9 @@ class WaitingRepository:
         """Take these locked orders off the list."""
         await tx.execute(
             f"""
-            WITH kept AS (DELETE FROM reservations WHERE order_id = ANY($1::text[]) AND state = {_ABSENT})
+            WITH kept AS (
+                DELETE FROM reservations WHERE order_id = ANY($1::text[]) AND state = {_ABSENT}
+            )
             DELETE FROM waiting_orders WHERE order_id = ANY($1::text[])
             """,
             order_ids,
@@ -208,7 +216,8 @@ class WaitingRepository:
         """List incomplete orders after the id `after` that have held units for longer than this."""
         rows = await tx.fetch(
             """
-            SELECT order_id FROM waiting_orders WHERE holding_since < now() - $1::interval AND order_id > $2
+            SELECT order_id FROM waiting_orders
+            WHERE holding_since < now() - $1::interval AND order_id > $2
             ORDER BY order_id LIMIT $3
             """,
             longer_than,
@@ -223,7 +232,8 @@ class WaitingRepository:
             """
             SELECT o.order_id FROM waiting_lines l JOIN waiting_orders o USING (order_id)
             WHERE l.sku = ANY($1::text[]) AND l.missing > 0
-            GROUP BY o.order_id HAVING sum(l.missing) = o.missing ORDER BY o.since, o.order_id LIMIT $2
+            GROUP BY o.order_id HAVING sum(l.missing) = o.missing
+            ORDER BY o.since, o.order_id LIMIT $2
             """,
             skus,
             limit,
@@ -234,7 +244,8 @@ class WaitingRepository:
         """List products on sale that are available although an order waits for them."""
         rows = await tx.fetch(
             """
-            SELECT DISTINCT l.sku FROM waiting_lines l JOIN products p USING (sku) JOIN stock s USING (sku)
+            SELECT DISTINCT l.sku
+            FROM waiting_lines l JOIN products p USING (sku) JOIN stock s USING (sku)
             WHERE l.missing > 0 AND p.active AND s.on_hand > s.reserved LIMIT $1
             """,
             limit,

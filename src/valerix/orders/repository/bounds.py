@@ -42,10 +42,12 @@ class BoundsRepository:
             WITH input AS (
                 SELECT * FROM {_COUNTING.unnest}
             ), gone AS (
-                DELETE FROM bounded_orders b USING input i WHERE b.order_id = i.id AND i.bound IS NULL
+                DELETE FROM bounded_orders b USING input i
+                WHERE b.order_id = i.id AND i.bound IS NULL
             )
             INSERT INTO bounded_orders (order_id, customer_id, bound, units, since)
-            SELECT id, customer_id, bound, units, now() FROM input WHERE bound IS NOT NULL ORDER BY id
+            SELECT id, customer_id, bound, units, now() FROM input
+            WHERE bound IS NOT NULL ORDER BY id
             ON CONFLICT (order_id) DO UPDATE SET bound = excluded.bound, units = excluded.units
             """,
             *_COUNTING.arrays(rows),
@@ -54,5 +56,8 @@ class BoundsRepository:
     async def forget_declines(self, tx: Transaction) -> None:
         """Delete declines that no longer count."""
         await tx.execute(
-            f"DELETE FROM bounded_orders WHERE bound = '{Bound.DECLINED}' AND since < now() - {DECLINES_WITHIN}"
+            f"""
+            DELETE FROM bounded_orders
+            WHERE bound = '{Bound.DECLINED}' AND since < now() - {DECLINES_WITHIN}
+            """
         )

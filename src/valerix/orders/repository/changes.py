@@ -22,11 +22,13 @@ class ChangesRepository:
             """
             WITH gone AS (
                 DELETE FROM order_products
-                WHERE order_id = $1 AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
+                WHERE order_id = $1
+                  AND product_id = ANY($2::text[]) AND product_id <> ALL($3::text[])
             ), expecting AS (
                 UPDATE orders SET expected_total = $4 WHERE id = $1
             )
-            INSERT INTO order_products (product_id, order_id) SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
+            INSERT INTO order_products (product_id, order_id)
+            SELECT unnest($3::text[]), $1 ON CONFLICT DO NOTHING
             """,
             order.id,
             [line.product_id for line in before],

@@ -16,9 +16,10 @@ from valerix.orders.transitions import GOODS_LEFT, LOCAL_STEPS
 _IS_LOCAL = f"(o.cancel_reason IS NULL AND o.status IN ({sql(*LOCAL_STEPS)}))"
 """Order.local_step in SQL, word for word as in the index orders_due."""
 
-_IS_HELD = f"(o.status = {sql(OrderStatus.PENDING)} AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"
-_HOLD_IS_OVER = f"""({_IS_HELD} AND
-                    coalesce(o.held_until, CASE WHEN o.on_shortage = '{HOLD}' THEN o.due_at END) <= now())"""
+_IS_HELD = f"""(o.status = {sql(OrderStatus.PENDING)}
+                AND o.error_code IS NOT DISTINCT FROM '{InsufficientStock.code}')"""
+_HELD_UNTIL = f"coalesce(o.held_until, CASE WHEN o.on_shortage = '{HOLD}' THEN o.due_at END)"
+_HOLD_IS_OVER = f"({_IS_HELD} AND {_HELD_UNTIL} <= now())"
 HOLD_OVER = "The time to hold the order for stock is over"
 
 
@@ -52,16 +53,19 @@ class _PostponedRow(NamedTuple):
 _FINISHED = Rows(
     _FinishedRow,
     """finished.order.id uuid, finished.order.version integer, finished.order.lease_epoch integer,
-       finished.order.status text, lines json, finished.order.currency text, finished.order.total_minor bigint,
-       allocations json, finished.order.payment_id uuid, finished.order.error_code text,
-       finished.order.error_message text, finished.due_in interval, finished.order.updated_at timestamptz,
-       finished.answer_status smallint, finished.answer_body text, finished.event text, finished.data json,
-       finished.steps json, finished.trace_id text, finished.order.attempts integer, shipping_address json,
+       finished.order.status text, lines json, finished.order.currency text,
+       finished.order.total_minor bigint, allocations json, finished.order.payment_id uuid,
+       finished.order.error_code text, finished.order.error_message text,
+       finished.due_in interval, finished.order.updated_at timestamptz,
+       finished.answer_status smallint, finished.answer_body text,
+       finished.event text, finished.data json, finished.steps json, finished.trace_id text,
+       finished.order.attempts integer, shipping_address json,
        finished.order.held_until timestamptz""",
 )
 _POSTPONED = Rows(
     _PostponedRow,
-    "order.id uuid, order.version integer, order.lease_epoch integer, due_in interval, held_until timestamptz",
+    """order.id uuid, order.version integer, order.lease_epoch integer,
+       due_in interval, held_until timestamptz""",
     alias="i",
 )
 _OVERTAKEN = Rows(Order, "id uuid, version integer, lease_epoch integer", alias="i")
@@ -94,20 +98,26 @@ class DrivingRepository:
             ), moved AS (
                 UPDATE orders o
                 SET status = i.status, version = i.version, lines = i.lines, currency = i.currency,
-                    total_minor = i.total_minor, allocations = i.allocations, payment_id = i.payment_id,
-                    error_code = i.error_code, error_message = i.error_message, due_at = now() + i.due_in,
-                    held_until = i.held_until,
-                    updated_at = i.updated_at, attempts = i.attempts, shipping_address = i.shipping_address,
-                    cancel_reason = CASE WHEN i.status NOT IN ({sql(*GOODS_LEFT)}) THEN o.cancel_reason END,
+                    total_minor = i.total_minor, allocations = i.allocations,
+                    payment_id = i.payment_id,
+                    error_code = i.error_code, error_message = i.error_message,
+                    due_at = now() + i.due_in, held_until = i.held_until,
+                    updated_at = i.updated_at, attempts = i.attempts,
+                    shipping_address = i.shipping_address,
+                    cancel_reason = CASE WHEN i.status NOT IN ({sql(*GOODS_LEFT)})
+                                    THEN o.cancel_reason END,
                     answer_status = coalesce(o.answer_status, i.answer_status),
-                    answer_body = CASE WHEN o.answer_status IS NULL THEN i.answer_body ELSE o.answer_body END,
-                    answer_version = CASE WHEN o.answer_status IS NULL AND i.answer_status IS NOT NULL
+                    answer_body = CASE WHEN o.answer_status IS NULL
+                                  THEN i.answer_body ELSE o.answer_body END,
+                    answer_version = CASE WHEN o.answer_status IS NULL
+                                           AND i.answer_status IS NOT NULL
                                      THEN i.version ELSE o.answer_version END
                 FROM input i
                 WHERE o.id = i.id AND o.version = i.version - 1 AND o.lease_epoch = i.lease_epoch
                 RETURNING o.id
             ), logged AS (
-                INSERT INTO order_events (order_id, version, type, data, steps, trace_id, occurred_at)
+                INSERT INTO order_events
+                    (order_id, version, type, data, steps, trace_id, occurred_at)
                 SELECT i.id, i.version, i.event, i.data, i.steps, i.trace_id, i.updated_at
                 FROM input i JOIN moved USING (id)
             )
@@ -127,7 +137,8 @@ class DrivingRepository:
         ]
         await tx.execute(
             f"""
-            UPDATE orders o SET due_at = now() + i.due_in, held_until = coalesce(o.held_until, i.held_until)
+            UPDATE orders o
+            SET due_at = now() + i.due_in, held_until = coalesce(o.held_until, i.held_until)
             FROM {_POSTPONED.unnest}
             WHERE o.id = i.id AND o.version = i.version AND o.lease_epoch = i.lease_epoch
             """,
@@ -148,7 +159,8 @@ class DrivingRepository:
         await tx.execute(
             f"""
             UPDATE orders o SET due_at = now() FROM {_OVERTAKEN.unnest}
-            WHERE o.id = i.id AND o.version >= i.version AND o.lease_epoch = i.lease_epoch AND o.due_at > now()
+            WHERE o.id = i.id AND o.version >= i.version AND o.lease_epoch = i.lease_epoch
+              AND o.due_at > now()
             """,
             *_OVERTAKEN.arrays(overtaken),
         )
@@ -175,9 +187,10 @@ class DrivingRepository:
         """
         rows = await tx.fetch(
             f"""
-            UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2,
-                                cancel_reason = CASE WHEN {_HOLD_IS_OVER} THEN coalesce(o.cancel_reason, $3)
-                                                     ELSE o.cancel_reason END
+            UPDATE orders o
+            SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $2,
+                cancel_reason = CASE WHEN {_HOLD_IS_OVER} THEN coalesce(o.cancel_reason, $3)
+                                ELSE o.cancel_reason END
             WHERE o.id IN (
                 SELECT id FROM orders o WHERE {_IS_LOCAL} IS FALSE AND due_at <= now()
                 ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
@@ -203,8 +216,9 @@ class DrivingRepository:
         """
         row = await tx.fetchrow(
             f"""
-            UPDATE orders o SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $3,
-                                cancel_reason = coalesce(o.cancel_reason, $4)
+            UPDATE orders o
+            SET lease_epoch = o.lease_epoch + 1, attempts = o.attempts + 1, due_at = now() + $3,
+                cancel_reason = coalesce(o.cancel_reason, $4)
             WHERE o.id = $1 AND o.version = $2
             RETURNING {ORDER.columns}
             """,

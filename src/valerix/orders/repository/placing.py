@@ -58,8 +58,9 @@ class _NewRow(NamedTuple):
 
 _NEW = Rows(
     _NewRow,
-    """accepting.order.id uuid, accepting.order.customer_id text, lines json, accepting.order.payment_method text,
-       accepting.order.on_shortage text, shipping_address json, accepting.idempotency_key bytea,
+    """accepting.order.id uuid, accepting.order.customer_id text, lines json,
+       accepting.order.payment_method text, accepting.order.on_shortage text,
+       shipping_address json, accepting.idempotency_key bytea,
        accepting.fingerprint bytea, accepting.order.created_at timestamptz, accepting.trace_id text,
        accepting.data json, expected_total json, accepting.bounded boolean""",
     first=5,
@@ -100,20 +101,25 @@ class PlacingRepository:
                             THEN '{Bound.WAITING}'
                             WHEN $3 > 0 AND sum(units) FILTER (WHERE bound = '{Bound.UNPAID}') >= $3
                             THEN '{Bound.UNPAID}'
-                            WHEN $4 > 0 AND count(*) FILTER (WHERE bound = '{Bound.DECLINED}'
-                                                             AND since > now() - {DECLINES_WITHIN}) >= $4
+                            WHEN $4 > 0 AND count(*) FILTER (
+                                WHERE bound = '{Bound.DECLINED}'
+                                  AND since > now() - {DECLINES_WITHIN}) >= $4
                             THEN '{Bound.DECLINED}'
                        END AS bound
                 FROM bounded_orders
-                WHERE customer_id = ANY(ARRAY(SELECT customer_id FROM input WHERE bounded)) GROUP BY customer_id
+                WHERE customer_id = ANY(ARRAY(SELECT customer_id FROM input WHERE bounded))
+                GROUP BY customer_id
             ), refused AS MATERIALIZED (
-                SELECT id, bound FROM input JOIN beyond USING (customer_id) WHERE bounded AND bound IS NOT NULL
+                SELECT id, bound FROM input JOIN beyond USING (customer_id)
+                WHERE bounded AND bound IS NOT NULL
             ), inserted AS (
-                INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
-                                    shipping_address, expected_total, idempotency_key, fingerprint, due_at,
+                INSERT INTO orders (id, customer_id, status, version,
+                                    lines, payment_method, on_shortage, shipping_address,
+                                    expected_total, idempotency_key, fingerprint, due_at,
                                     created_at, updated_at)
-                SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1, lines, payment_method, on_shortage,
-                       shipping_address, expected_total, idempotency_key, fingerprint, now() + $1,
+                SELECT id, customer_id, {sql(OrderStatus.PENDING)}, 1,
+                       lines, payment_method, on_shortage, shipping_address,
+                       expected_total, idempotency_key, fingerprint, now() + $1,
                        created_at, created_at
                 FROM input WHERE id NOT IN (SELECT id FROM refused)
                 ON CONFLICT DO NOTHING
@@ -123,9 +129,11 @@ class PlacingRepository:
                 SELECT DISTINCT line->>0, id FROM inserted, json_array_elements(lines) AS line
             ), logged AS (
                 INSERT INTO order_events (order_id, version, type, data, trace_id, occurred_at)
-                SELECT id, 1, '{ORDER_CREATED}', data, trace_id, created_at FROM input JOIN inserted USING (id)
+                SELECT id, 1, '{ORDER_CREATED}', data, trace_id, created_at
+                FROM input JOIN inserted USING (id)
             )
-            SELECT id::text, NULL AS bound FROM inserted UNION ALL SELECT id::text, bound FROM refused
+            SELECT id::text, NULL AS bound FROM inserted
+            UNION ALL SELECT id::text, bound FROM refused
             """,
             lease,
             *bounds,
@@ -144,7 +152,8 @@ class PlacingRepository:
             f"""
             SELECT {ORDER.columns}, o.fingerprint, o.idempotency_key, o.answer_status,
                    coalesce(o.answer_body, e.data::text) AS answer_body
-            FROM orders o LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
+            FROM orders o
+            LEFT JOIN order_events e ON e.order_id = o.id AND e.version = o.answer_version
             WHERE o.id = ANY($1::uuid[]) OR o.idempotency_key = ANY($2::bytea[])
             """,
             ids,

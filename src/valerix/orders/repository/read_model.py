@@ -45,7 +45,8 @@ class ReadModelRepository:
             f"""
             UPDATE orders SET due_at = now(), lease_epoch = lease_epoch + 1
             WHERE id IN (
-                SELECT id FROM orders WHERE id = ANY($1::uuid[]) AND status = {sql(OrderStatus.PENDING)}
+                SELECT id FROM orders
+                WHERE id = ANY($1::uuid[]) AND status = {sql(OrderStatus.PENDING)}
                 ORDER BY id FOR UPDATE)
             """,
             order_ids,

@@ -26,7 +26,10 @@ class OrderSearchRepository:
     ) -> Order | None:
         """Find one order; with `owner_id`, only if it belongs to that customer."""
         row = await tx.fetchrow(
-            f"SELECT {ORDER.columns} FROM orders o WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)",
+            f"""
+            SELECT {ORDER.columns} FROM orders o
+            WHERE o.id = $1 AND ($2::text IS NULL OR o.customer_id = $2)
+            """,
             order_id,
             owner_id,
         )
@@ -62,8 +65,11 @@ class OrderSearchRepository:
                 wanted.trace_id,
             )
             if wanted.search is not None:
-                has = "EXISTS (SELECT FROM order_products h WHERE h.order_id = o.id AND h.product_id = ?)"
-                where.add(has, wanted.product_id)
+                where.add(
+                    """EXISTS (SELECT FROM order_products h
+                               WHERE h.order_id = o.id AND h.product_id = ?)""",
+                    wanted.product_id,
+                )
             found.append(f"(SELECT id FROM {source} {where.clause} {page})")
         # The ids are limited before orders are read: otherwise the planner expects a page from each
         # source, and reads the table instead.
@@ -78,7 +84,10 @@ class OrderSearchRepository:
         where = Where(limit)
         where.add(_ENDS, *end)
         rows = await tx.fetch(
-            f"SELECT DISTINCT p.id::text AS id FROM {_BY_PRODUCT} {where.clause} ORDER BY 1 DESC LIMIT $1",
+            f"""
+            SELECT DISTINCT p.id::text AS id FROM {_BY_PRODUCT} {where.clause}
+            ORDER BY 1 DESC LIMIT $1
+            """,
             *where.arguments,
         )
         return [row["id"] for row in rows]
@@ -107,7 +116,10 @@ class OrderSearchRepository:
         States are left out if a count of them reads most of the table (UNCOUNTED).
         """
         rows = await tx.fetch(
-            f"SELECT status, count(*) FROM orders WHERE status NOT IN ({sql(*UNCOUNTED)}) GROUP BY status"
+            f"""
+            SELECT status, count(*) FROM orders WHERE status NOT IN ({sql(*UNCOUNTED)})
+            GROUP BY status
+            """
         )
         return {row["status"]: row["count"] for row in rows}
 

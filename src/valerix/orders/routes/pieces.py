@@ -19,14 +19,16 @@ OrderId = Annotated[str, openapi.in_path(text.UUID)]
 REFUSED: Final = {
     402: openapi.answer("The payment was declined (`payment_declined`)", OrderProblem, MEDIA_TYPE),
     409: openapi.answer(
-        "The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, `order_cancelled`, "
-        "`order_ended`), or is being processed (`idempotency_key_in_flight`, `order_busy`: Retry-After)",
+        "The order cannot be confirmed (`insufficient_stock`, `price_changed`, `total_differs`, "
+        "`order_cancelled`, `order_ended`), or is being processed (`idempotency_key_in_flight`, "
+        "`order_busy`: Retry-After)",
         OrderProblem,
         MEDIA_TYPE,
     ),
     422: openapi.answer(
-        "Part of the order does not exist or cannot be sold (`unknown_product`, `unknown_customer`, "
-        "`customer_suspended`, `not_chargeable`), or the key was used with another body (`idempotency_key_reused`)",
+        "Part of the order does not exist or cannot be sold (`unknown_product`, "
+        "`unknown_customer`, `customer_suspended`, `not_chargeable`), or the key was used with "
+        "another body (`idempotency_key_reused`)",
         OrderProblem,
         MEDIA_TYPE,
     ),

@@ -74,7 +74,8 @@ async def _one_unit(
     if amount is not None:
         minor = in_minor_units(amount, product.currency)
         if minor is None:
-            message = f"Expected an amount of {product.currency}, such as {money_text(Money(1250, product.currency))}"
+            example = money_text(Money(1250, product.currency))
+            message = f"Expected an amount of {product.currency}, such as {example}"
             raise Invalid.of("amount", message)
         expected = Money(minor, product.currency)
     return [OrderLine(product.product_id, 1)], expected

@@ -35,7 +35,8 @@ from valerix.orders.schemas import (
 SORTS = {"-createdAt": False, "createdAt": True}
 STATUSES: Final = {"items": {"type": "string", "enum": [*OrderStatus]}}
 SEARCHED: Final = (
-    "a customer number, a product number, or the first (4 or more) or last 4 to 12 digits of an order id;"
+    "a customer number, a product number,"
+    " or the first (4 or more) or last 4 to 12 digits of an order id;"
     " for staff also words, or beginnings of words, of a customer's name or e-mail address"
     " (the first 20 matching customers)"
 )

@@ -13,7 +13,8 @@ class CaptureKeysRepository:
         """
         inserted = await tx.fetchval(
             """
-            INSERT INTO capture_keys (key, fingerprint) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING true
+            INSERT INTO capture_keys (key, fingerprint) VALUES ($1, $2)
+            ON CONFLICT (key) DO NOTHING RETURNING true
             """,
             key,
             fingerprint,

@@ -14,7 +14,8 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
         SELECT o.id AS row_id, e.type AS name, e.payment_id::text AS subject, e.version AS sequence,
                e.occurred_at AS time, e.trace_id, e.data::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
-            CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
+            CROSS JOIN LATERAL unnest(o.subjects, o.versions)
+                WITH ORDINALITY AS r (subject, version, place)
             JOIN payment_events e ON e.payment_id = r.subject AND e.version = r.version
         ORDER BY o.id, r.place
         """,

@@ -23,7 +23,8 @@ _TOMBSTONES = Rows(
 _SETTLED = Rows(
     PaymentChange,
     """payment.id uuid, payment.version integer, payment.status text, payment.reason text,
-       payment.captured_minor bigint, payment.updated_at timestamptz, type text, data json, trace_id text""",
+       payment.captured_minor bigint, payment.updated_at timestamptz,
+       type text, data json, trace_id text""",
 )
 
 
@@ -41,7 +42,8 @@ class PaymentsRepository:
         inserted = await tx.fetch(
             f"""
             INSERT INTO payments ({_OPENED.names}, updated_at, status, due_at)
-            SELECT t.*, t.created_at, {sql(PaymentStatus.PROCESSING)}, now() + $1 FROM {_OPENED.unnest}
+            SELECT t.*, t.created_at, {sql(PaymentStatus.PROCESSING)}, now() + $1
+            FROM {_OPENED.unnest}
             ON CONFLICT (order_id) DO NOTHING
             RETURNING id::text
             """,
@@ -58,8 +60,10 @@ class PaymentsRepository:
             WITH input AS (
                 SELECT * FROM {_TOMBSTONES.unnest}
             ), inserted AS (
-                INSERT INTO payments (id, order_id, reason, provider_reference, created_at, updated_at, status, version)
-                SELECT id, order_id, reason, provider_reference, created_at, created_at, {sql(PaymentStatus.VOIDED)}, 1
+                INSERT INTO payments (id, order_id, reason, provider_reference,
+                                      created_at, updated_at, status, version)
+                SELECT id, order_id, reason, provider_reference,
+                       created_at, created_at, {sql(PaymentStatus.VOIDED)}, 1
                 FROM input
                 ON CONFLICT (order_id) DO NOTHING
                 RETURNING id
@@ -84,14 +88,15 @@ class PaymentsRepository:
                 SELECT * FROM {_SETTLED.unnest}
             ), moved AS (
                 UPDATE payments p
-                SET status = i.status, version = i.version, reason = i.reason, captured_minor = i.captured_minor,
-                    updated_at = i.updated_at, due_at = NULL
+                SET status = i.status, version = i.version, reason = i.reason,
+                    captured_minor = i.captured_minor, updated_at = i.updated_at, due_at = NULL
                 FROM input i
                 WHERE p.id = i.id AND p.version = i.version - 1
                 RETURNING p.id
             ), told AS (
                 INSERT INTO payment_events (payment_id, version, type, data, trace_id, occurred_at)
-                SELECT id, version, type, data, trace_id, updated_at FROM input JOIN moved USING (id)
+                SELECT id, version, type, data, trace_id, updated_at
+                FROM input JOIN moved USING (id)
             )
             SELECT id::text FROM moved
             """,
@@ -106,7 +111,8 @@ class PaymentsRepository:
         rows = await tx.fetch(
             f"""
             UPDATE payments p SET due_at = now() + $2
-            WHERE p.id IN (SELECT id FROM payments WHERE status = {sql(PaymentStatus.PROCESSING)} AND due_at <= now()
+            WHERE p.id IN (SELECT id FROM payments
+                           WHERE status = {sql(PaymentStatus.PROCESSING)} AND due_at <= now()
                            LIMIT $1 FOR UPDATE SKIP LOCKED)
             RETURNING {PAYMENT.columns}
             """,
@@ -128,7 +134,10 @@ class PaymentsRepository:
     ) -> Payment | None:
         """Find one payment; with `owner_id`, only a payment of that customer."""
         row = await tx.fetchrow(
-            f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)",
+            f"""
+            SELECT {PAYMENT.columns} FROM payments p
+            WHERE p.id = $1 AND ($2::text IS NULL OR p.customer_id = $2)
+            """,
             payment_id,
             owner_id,
         )

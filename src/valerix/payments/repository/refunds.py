@@ -25,8 +25,8 @@ class RefundsRepository:
         """Insert a refund that is about to be requested from the provider."""
         await tx.execute(
             """
-            INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference, created_at,
-                                 updated_at, idempotency_key, fingerprint, due_at)
+            INSERT INTO refunds (id, payment_id, amount_minor, reason, status, provider_reference,
+                                 created_at, updated_at, idempotency_key, fingerprint, due_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, now() + $10)
             """,
             refund.id,
@@ -47,7 +47,8 @@ class RefundsRepository:
         """Find the refund made under an idempotency key, with the fingerprint of its request."""
         row = await tx.fetchrow(
             f"""
-            SELECT {_REFUND.columns}, r.fingerprint FROM refunds r WHERE r.payment_id = $1 AND r.idempotency_key = $2
+            SELECT {_REFUND.columns}, r.fingerprint FROM refunds r
+            WHERE r.payment_id = $1 AND r.idempotency_key = $2
             """,
             payment_id,
             key,
@@ -100,7 +101,8 @@ class RefundsRepository:
         ended = await tx.fetchval(
             f"""
             UPDATE refunds SET status = $2, failure = $3, updated_at = $4,
-                               due_at = CASE WHEN $2 = {_SUCCEEDED} AND fingerprint <> '' THEN now() END
+                               due_at = CASE WHEN $2 = {_SUCCEEDED} AND fingerprint <> ''
+                                        THEN now() END
             WHERE id = $1 AND status = {sql(RefundStatus.PENDING)} RETURNING true
             """,
             refund_id,
@@ -117,7 +119,8 @@ class RefundsRepository:
         rows = await tx.fetch(
             f"""
             UPDATE refunds r SET due_at = now() + $2
-            WHERE r.id IN (SELECT id FROM refunds WHERE status = {sql(RefundStatus.PENDING)} AND due_at <= now()
+            WHERE r.id IN (SELECT id FROM refunds
+                           WHERE status = {sql(RefundStatus.PENDING)} AND due_at <= now()
                            ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
             RETURNING {_REFUND.columns}
             """,
@@ -166,7 +169,9 @@ class RefundsRepository:
         """Write a payment that this transaction has locked."""
         await tx.execute(
             """
-            UPDATE payments SET status = $2, refunding_minor = $3, refunded_minor = $4, version = $5, updated_at = $6
+            UPDATE payments
+            SET status = $2, refunding_minor = $3, refunded_minor = $4,
+                version = $5, updated_at = $6
             WHERE id = $1
             """,
             payment.id,

@@ -33,8 +33,9 @@ class PaymentSearchRepository:
             where.add("p.id >= ?::uuid", wanted.first)
             where.add("p.id < ?::uuid", wanted.last)
             found.append(f"(SELECT p.id FROM {source} {where.clause} {page})")
+        ids = " UNION ".join(found)
         rows = await tx.fetch(
-            f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id IN ({' UNION '.join(found)}) {page}",
+            f"SELECT {PAYMENT.columns} FROM payments p WHERE p.id IN ({ids}) {page}",
             *where.arguments,
         )
         return [PAYMENT.read(row) for row in rows]

@@ -28,7 +28,10 @@ async def skip_customer_numbers(tx: Transaction, last: int) -> None:
     Takes effect at once, like all changes of sequences.
     """
     await tx.execute(
-        "SELECT setval('customer_numbers', greatest($1, (SELECT last_value FROM customer_numbers)))",
+        """
+        SELECT setval('customer_numbers',
+                      greatest($1, (SELECT last_value FROM customer_numbers)))
+        """,
         last,
     )
 
@@ -68,7 +71,10 @@ async def append_event(
 ) -> None:
     """Append an event to the history of a user. `data`: JSON."""
     await tx.execute(
-        "INSERT INTO user_events (user_id, version, type, data, actor, trace_id) VALUES ($1, $2, $3, $4, $5, $6)",
+        """
+        INSERT INTO user_events (user_id, version, type, data, actor, trace_id)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
         user_id,
         version,
         kind,
@@ -116,7 +122,8 @@ async def update_profile(
     try:
         row = await tx.fetchrow(
             f"""
-            UPDATE users SET name = $2, email = $3, email_confirmed = email_confirmed AND email = $3,
+            UPDATE users
+            SET name = $2, email = $3, email_confirmed = email_confirmed AND email = $3,
                 version = version + 1, updated_at = now()
             WHERE id = $1 AND ($4::integer IS NULL OR version = $4)
             RETURNING {_USER.columns}
@@ -182,7 +189,10 @@ async def update_role(
 async def update_password(tx: Transaction, user_id: str, old_hash: str, new_hash: str) -> bool:
     """Replace the password. False when it is no longer the old one."""
     changed = await tx.fetchval(
-        "UPDATE users SET password_hash = $3, updated_at = now() WHERE id = $1 AND password_hash = $2 RETURNING 1",
+        """
+        UPDATE users SET password_hash = $3, updated_at = now()
+        WHERE id = $1 AND password_hash = $2 RETURNING 1
+        """,
         user_id,
         old_hash,
         new_hash,
@@ -225,7 +235,10 @@ async def hold_administrators(tx: Transaction) -> list[str]:
     No other transaction takes one away until this one ends.
     """
     rows = await tx.fetch(
-        "SELECT id::text FROM users WHERE role = 'admin' AND status = 'active' ORDER BY users.id FOR UPDATE"
+        """
+        SELECT id::text FROM users WHERE role = 'admin' AND status = 'active'
+        ORDER BY users.id FOR UPDATE
+        """
     )
     return [row["id"] for row in rows]
 
@@ -248,7 +261,8 @@ async def list_users(
         f"""
         SELECT {_USER.columns} FROM users
         WHERE ($2::uuid IS NULL OR id < $2)
-          AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0 OR strpos(email, lower($3)) > 0
+          AND ($3::text IS NULL
+               OR strpos(lower(name), lower($3)) > 0 OR strpos(email, lower($3)) > 0
                OR customer_number = upper($3) OR id::text LIKE $6
                OR (id BETWEEN $7::uuid AND $8::uuid AND id::text LIKE $9))
           AND ($4::text IS NULL OR role = $4)
@@ -277,7 +291,8 @@ async def list_numbers_by_words(tx: Transaction, words: Sequence[str], limit: in
         """
         SELECT customer_number AS number FROM (
             SELECT * FROM users
-            WHERE array_to_tsvector(array_remove(string_to_array(lower(name) || ' ' || email, ' '), '')) @@ $1::tsquery
+            WHERE array_to_tsvector(array_remove(
+                      string_to_array(lower(name) || ' ' || email, ' '), '')) @@ $1::tsquery
               AND customer_number IS NOT NULL LIMIT $4) AS matching
         ORDER BY lower(name) = $2 OR email = $2 DESC, id DESC LIMIT $3
         """,
@@ -306,7 +321,10 @@ async def list_taken_emails(tx: Transaction, emails: Sequence[str]) -> set[str]:
 async def find_customer(tx: Transaction, number: str, viewer: str | None) -> User | None:
     """Find the customer, if `viewer` (a customer number; None: all customers) may see it."""
     row = await tx.fetchrow(
-        f"SELECT {_USER.columns} FROM users WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)",
+        f"""
+        SELECT {_USER.columns} FROM users
+        WHERE customer_number = $1 AND ($2::text IS NULL OR customer_number = $2)
+        """,
         number,
         viewer,
     )
@@ -333,7 +351,8 @@ async def list_outgoing(tx: Transaction, limit: int) -> list[Entry]:
         SELECT o.id AS row_id, e.type AS name, e.user_id::text AS subject, e.version AS sequence,
                e.occurred_at AS time, e.trace_id, e.data::text AS data
         FROM (SELECT * FROM outbox ORDER BY id LIMIT $1) o
-            CROSS JOIN LATERAL unnest(o.subjects, o.versions) WITH ORDINALITY AS r (subject, version, place)
+            CROSS JOIN LATERAL unnest(o.subjects, o.versions)
+                WITH ORDINALITY AS r (subject, version, place)
             JOIN user_events e ON e.user_id = r.subject AND e.version = r.version
         ORDER BY o.id, r.place
         """,

@@ -11,9 +11,10 @@ async def append(tx: Transaction, entry: AuditEntry) -> None:
     """Add an entry, unless it is there already."""
     await tx.execute(
         """
-        INSERT INTO audit (id, action, actor, subject, session_id, address, user_agent, details, trace_id, service,
-                           role, occurred_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now())) ON CONFLICT (id) DO NOTHING
+        INSERT INTO audit (id, action, actor, subject, session_id, address, user_agent, details,
+                           trace_id, service, role, occurred_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, coalesce($12, now()))
+        ON CONFLICT (id) DO NOTHING
         """,
         entry.id,
         entry.action,

@@ -21,7 +21,10 @@ async def insert_token(
 async def find_token_owner(tx: Transaction, hashed: bytes, purpose: str) -> str | None:
     """The id of the user that the token was sent to, while it is good."""
     user_id: str | None = await tx.fetchval(
-        "SELECT user_id::text FROM mail_tokens WHERE hash = $1 AND purpose = $2 AND expires_at > now()",
+        """
+        SELECT user_id::text FROM mail_tokens
+        WHERE hash = $1 AND purpose = $2 AND expires_at > now()
+        """,
         hashed,
         purpose,
     )

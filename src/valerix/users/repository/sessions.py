@@ -47,7 +47,10 @@ async def insert_refresh_token(tx: Transaction, hashed: bytes, session_id: str) 
 async def claim_refresh_token(tx: Transaction, hashed: bytes) -> str | None:
     """Use an unused token, and return the id of its session. The row lock lets one caller win."""
     session_id: str | None = await tx.fetchval(
-        "UPDATE refresh_tokens SET used_at = now() WHERE hash = $1 AND used_at IS NULL RETURNING session_id::text",
+        """
+        UPDATE refresh_tokens SET used_at = now()
+        WHERE hash = $1 AND used_at IS NULL RETURNING session_id::text
+        """,
         hashed,
     )
     return session_id
@@ -59,7 +62,8 @@ async def find_used_token(
     """Find a token that was used before, and whether that was within the leeway."""
     row = await tx.fetchrow(
         """
-        SELECT t.session_id, s.user_id, s.kind, t.used_at > now() - make_interval(secs => $2) AS just_now
+        SELECT t.session_id, s.user_id, s.kind,
+               t.used_at > now() - make_interval(secs => $2) AS just_now
         FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
         WHERE t.hash = $1 AND t.used_at IS NOT NULL
         """,
@@ -76,7 +80,8 @@ async def touch_session(
     row = await tx.fetchrow(
         f"""
         UPDATE sessions SET last_used_at = now(), address = $3, expires_at = least(
-            now() + make_interval(secs => $4 * 86400), created_at + make_interval(secs => $5 * 86400))
+            now() + make_interval(secs => $4 * 86400),
+            created_at + make_interval(secs => $5 * 86400))
         WHERE id = $1 AND kind = $2 AND revoked_at IS NULL AND expires_at > now()
         RETURNING {_SESSION.columns}
         """,
@@ -124,7 +129,8 @@ async def revoke_all(
     rows = await tx.fetch(
         """
         UPDATE sessions SET revoked_at = now(), revoked_for = $2
-        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() AND ($3::uuid IS NULL OR id <> $3)
+        WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+          AND ($3::uuid IS NULL OR id <> $3)
         RETURNING id::text
         """,
         user_id,
@@ -183,6 +189,9 @@ async def count_live(tx: Transaction) -> int:
 async def delete_over(tx: Transaction, days: float) -> None:
     """Delete sessions that ended more than `days` ago, with their tokens."""
     await tx.execute(
-        "DELETE FROM sessions WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)",
+        """
+        DELETE FROM sessions
+        WHERE least(expires_at, revoked_at) < now() - make_interval(secs => $1 * 86400)
+        """,
         days,
     )
