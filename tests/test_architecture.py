@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import commands, errors, forms, loops, names, schemas, seams, sizes, states  # noqa: F401 - enter their rules
+from tests.architecture import (  # noqa: F401 - enter their rules
+    commands,
+    errors,
+    forms,
+    loops,
+    names,
+    schemas,
+    seams,
+    sizes,
+    states,
+)
 from tests.architecture.rules import RULES, Rule
 from tests.architecture.tree import SOURCE, Tree
 

@@ -60,7 +60,8 @@ LETTERS: Final = {
 async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_why_not() -> None:
     named = RECORDED.keys() | UNRECORDED.keys()
     assert changing() - named == set(), (
-        "record the act and list it in tests/matrix/acts.py, or give the reason there why it is none"
+        "record the act and list it in tests/matrix/acts.py,"
+        " or give the reason there why it is none"
     )
     assert named - changing() == set(), (
         "staff can no longer do this: remove it from tests/matrix/acts.py"
