@@ -1,8 +1,7 @@
 """Executes the architecture rules: one test per rule in tests/architecture/rules.py. Each failure
 says what to do.
 
-`roles.py` there is the table of roles that the rules use; `test_planted.py` has violations of each
-rule.
+`roles.py` there is the table of roles that the rules use; `plants` has violations of each rule.
 """
 
 from collections.abc import Callable

@@ -12,8 +12,9 @@ import pytest
 
 from tests.matrix.acts import RECORDED, UNRECORDED, changing
 from tests.matrix.callers import ADMIN, OPERATOR, OWNER, Caller, bearing
-from tests.matrix.expectations import CHAOS, HARMLESS, RULES, number
+from tests.matrix.expectations import CHAOS, HARMLESS, RULES
 from tests.matrix.knock import Key, Knock, fresh_values
+from tests.matrix.objects import number
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.eventually import eventually
