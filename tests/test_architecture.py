@@ -1,8 +1,7 @@
 """Executes the architecture rules: one test per rule in tests/architecture/rules.py. Each failure
 says what to do.
 
-`roles.py` there is the table of roles that the rules use; `test_planted.py` has violations of each
-rule.
+`roles.py` there is the table of roles that the rules use; `plants` has violations of each rule.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import commands, errors, forms, loops, names, schemas, seams, sizes, states  # noqa: F401 - enter their rules
+from tests.architecture import (  # noqa: F401 - enter their rules
+    commands,
+    errors,
+    forms,
+    loops,
+    names,
+    schemas,
+    seams,
+    sizes,
+    states,
+)
 from tests.architecture.rules import RULES, Rule
 from tests.architecture.tree import SOURCE, Tree
 

@@ -73,8 +73,8 @@ def test_no_secret_is_checked_in() -> None:
         for what in secrets_in(text)
     ]
     assert not found, (
-        "remove and revoke the secret; if it is none, change it so that it does not look like one:\n"
-        + "\n".join(found)
+        "remove and revoke the secret; "
+        "if it is none, change it so that it does not look like one:\n" + "\n".join(found)
     )
 
 

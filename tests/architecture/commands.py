@@ -37,7 +37,8 @@ VERBS: Final = frozenset({"delete", "get", "patch", "post", "put"})
 
 
 @rule(
-    "Let one of the BUILDERS (tests/architecture/commands.py) check the order and build the command from it"
+    "Let one of the BUILDERS (tests/architecture/commands.py) check the order and build the command"
+    " from it"
 )
 def what_moves_money_and_stock_is_built_from_the_order(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):
@@ -55,7 +56,8 @@ def public_routes_take_no_command(tree: Tree) -> Iterator[str]:
             if isinstance(handler, ast.AsyncFunctionDef | ast.FunctionDef) and is_public(handler):
                 for name in annotated(module, handler):
                     if name in COMMANDS:
-                        yield f"{module.where}:{handler.lineno} takes {name.rpartition('.')[2]} in {handler.name}"
+                        command = name.rpartition(".")[2]
+                        yield f"{module.where}:{handler.lineno} takes {command} in {handler.name}"
 
 
 def built(module: Module) -> Iterator[tuple[int, str]]:

@@ -14,7 +14,8 @@ OF_HTTP: Final = frozenset({"status", "title", "headers"})
 
 
 @rule(
-    "Give the error a code, a detail and extras in a pure module; status, title and headers belong in schemas.PROBLEMS"
+    "Give the error a code, a detail and extras in a pure module;"
+    " status, title and headers belong in schemas.PROBLEMS"
 )
 def domain_errors_know_no_http(tree: Tree) -> Iterator[str]:
     for module in tree.inside(*SERVICES):

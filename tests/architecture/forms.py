@@ -76,7 +76,8 @@ def patterns_of_input_have_a_name(tree: Tree) -> Iterator[str]:
 
 
 @rule(
-    "Take the time as text and parse it with pagination.parse_moment, which refuses numbers and local times"
+    "Take the time as text and parse it with pagination.parse_moment,"
+    " which refuses numbers and local times"
 )
 def routes_take_no_times(tree: Tree) -> Iterator[str]:
     for module in tree.having(Role.ROUTES):
@@ -101,7 +102,8 @@ def the_command_line_writes_in_one_place(tree: Tree) -> Iterator[str]:
 
 
 @rule(
-    "Show the short form, which searches find: `short` of contracts/ids.py, `shortId` of the console's format.js"
+    "Show the short form, which searches find:"
+    " `short` of contracts/ids.py, `shortId` of the console's format.js"
 )
 def ids_are_shortened_in_one_place(tree: Tree) -> Iterator[str]:
     for path in sorted((tree.source / "console" / "static" / "js").rglob("*.js")):

@@ -20,7 +20,8 @@ EXEMPT: Final = {f"{SOURCE}chassis/messaging/bus/rabbitmq.py": frozenset({"publi
 
 
 @rule(
-    "Start it as create_task(keep_running(work, failed)), or as one of `jobs`, see chassis.base.tasks"
+    "Start it as create_task(keep_running(work, failed)), or as one of `jobs`,"
+    " see chassis.base.tasks"
 )
 def endless_work_is_kept_running(tree: Tree) -> Iterator[str]:
     endless = {name for module in tree.modules.values() for name in endless_functions(module)}

@@ -24,7 +24,8 @@ MAX_ROOT_LINES: Final = 85
 MAX_ROOM_MODULES: Final = 12
 MAX_ROOM_ARROWS: Final = 22
 SQL: Final = re.compile(
-    r"\s*(SELECT\s|INSERT\s+INTO|UPDATE\s+\w+|DELETE\s+FROM|WITH\s+\w+\s+AS|CREATE\s|ALTER\s|DROP\s|TABLE\s)"
+    r"\s*(SELECT\s|INSERT\s+INTO|UPDATE\s+\w+|DELETE\s+FROM|WITH\s+\w+\s+AS"
+    r"|CREATE\s|ALTER\s|DROP\s|TABLE\s)"
 )
 RUNS: Final = {"fetch", "fetchrow", "fetchval", "execute", "executemany"}
 """The calls that run a statement."""

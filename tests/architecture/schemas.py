@@ -22,7 +22,8 @@ WITHOUT_HEADER: Final = {
 
 
 @rule(
-    "Begin the file with `-- compatible_from: NNNN`: its own number or an older one (CONTRIBUTING, Migrations)"
+    "Begin the file with `-- compatible_from: NNNN`: its own number or an older one"
+    " (CONTRIBUTING, Migrations)"
 )
 def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]:
     for service in STORING:
@@ -36,7 +37,8 @@ def migrations_state_the_oldest_code_that_may_go_on(tree: Tree) -> Iterator[str]
 
 
 @rule(
-    "Use open_database, or pass code=code_of(service), so that connections to a newer schema are refused"
+    "Use open_database, or pass code=code_of(service),"
+    " so that connections to a newer schema are refused"
 )
 def databases_are_opened_by_code_that_says_its_version(tree: Tree) -> Iterator[str]:
     for module in tree.modules.values():

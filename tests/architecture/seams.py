@@ -41,7 +41,8 @@ EXEMPT: Final[dict[str, frozenset[str]]] = {
 
 
 @rule(
-    "Take it as an argument with the real one as its default: now: Now = utc_now, make_id = new_id, chance"
+    "Take it as an argument with the real one as its default:"
+    " now: Now = utc_now, make_id = new_id, chance"
 )
 def flows_take_clock_chance_and_ids_as_arguments(tree: Tree) -> Iterator[str]:
     return (

@@ -42,7 +42,8 @@ HOMONYMS: Final[dict[str, frozenset[str]]] = {
 
 
 @rule(
-    "Use the enum of contracts.states (sql() in statements, states.js in pages), or list the other meaning in HOMONYMS"
+    "Use the enum of contracts.states (sql() in statements, states.js in pages),"
+    " or list the other meaning in HOMONYMS"
 )
 def states_are_written_once(tree: Tree) -> Iterator[str]:
     return (

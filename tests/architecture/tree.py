@@ -40,7 +40,11 @@ class Module:
     @cached_property
     def imports(self) -> list[tuple[int, str]]:
         """Line and full name of each import: `valerix.orders.domain.Order`."""
-        return [(node.lineno, name) for node in self.nodes for name in _names(node)]  # type: ignore[attr-defined]
+        return [
+            (node.lineno, name)  # type: ignore[attr-defined]
+            for node in self.nodes
+            for name in _names(node)
+        ]
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -20,14 +20,18 @@ RECORD: Final = """
     }
     window.answered = []
     const call = fetch, text = Response.prototype.text
-    window.fetch = async (address, options) => Object.assign(await call(address, options), { method: options.method })
+    window.fetch = async (address, options) =>
+        Object.assign(await call(address, options), { method: options.method })
     Response.prototype.text = async function () {
         const body = await text.call(this)
-        setTimeout(() => answered.push(this.method))  // the page handles the answer before the next task
+        // the page handles the answer before the next task
+        setTimeout(() => answered.push(this.method))
         return body
     }
     window.shown = []
-    const keep = (node) => { if (node.matches?.(".toast")) shown.push(node.querySelector(".toast-title").textContent) }
+    const keep = (node) => {
+        if (node.matches?.(".toast")) shown.push(node.querySelector(".toast-title").textContent)
+    }
     new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(keep)))
         .observe(document, { childList: true, subtree: true })
 """

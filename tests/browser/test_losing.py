@@ -53,8 +53,9 @@ async def test_it_reconnects_and_keeps_what_was_typed(
         await page.get_by_label("Quantity").fill("2")
         await page.evaluate("""() => {
             window.lost = false
-            new MutationObserver(() => { window.lost ||= Boolean(document.querySelector(".connection.bad")) })
-                .observe(document, {subtree: true, childList: true, attributes: true})
+            new MutationObserver(() => {
+                window.lost ||= Boolean(document.querySelector(".connection.bad"))
+            }).observe(document, {subtree: true, childList: true, attributes: true})
         }""")
         await killed(stack, *names)
         await eventually(
@@ -77,10 +78,12 @@ async def test_what_happened_meanwhile_is_told_once(
         page = visitor.page
         await page.add_init_script("""
             window.shown = []
-            new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach((node) => {
-                if (!node.matches?.(".toast") || !node.textContent.includes("ONCE-1")) return
-                window.shown.push(node.querySelector(".toast-title").textContent)
-            }))).observe(document, {childList: true, subtree: true})
+            new MutationObserver((changes) => changes.forEach((one) => {
+                one.addedNodes.forEach((node) => {
+                    if (!node.matches?.(".toast") || !node.textContent.includes("ONCE-1")) return
+                    window.shown.push(node.querySelector(".toast-title").textContent)
+                })
+            })).observe(document, {childList: true, subtree: true})
         """)
         await visitor.go("/")
         await live(visitor)

@@ -230,8 +230,10 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
 async def test_a_long_history_is_shown_a_page_at_a_time(open_as: Open, stack: Stack) -> None:
     async with stack.api(ADA) as ada:
         order_id = (await place(ada, {"PROD-007": 1})).json["id"]
-    more = """INSERT INTO order_events SELECT order_id, n, 'order.remembered', data, steps, trace_id, occurred_at
-              FROM order_events, generate_series(101, 350) AS n WHERE order_id = $1 AND version = 1"""
+    more = """INSERT INTO order_events
+              SELECT order_id, n, 'order.remembered', data, steps, trace_id, occurred_at
+              FROM order_events, generate_series(101, 350) AS n
+              WHERE order_id = $1 AND version = 1"""
     await stack.rows("orders", more, order_id)
     async with open_as(ADA) as visitor:
         page = visitor.page

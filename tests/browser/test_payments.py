@@ -109,7 +109,8 @@ async def test_a_refund_that_got_no_answer_is_not_made_twice(open_as: Open, stac
         await page.get_by_label("Amount in USD").fill("10")
         await page.get_by_label("Reason").fill("late")
 
-        async def lose_the_answer(route) -> None:  # type: ignore[no-untyped-def]  # playwright's Route
+        # `route` is playwright's Route.
+        async def lose_the_answer(route) -> None:  # type: ignore[no-untyped-def]
             await route.fetch()
             await route.abort()
 

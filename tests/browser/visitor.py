@@ -19,6 +19,13 @@ TIMEOUT_MS = 60_000
 WATCH_POLICY = """addEventListener("securitypolicyviolation", (event) =>
     console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+OFF_SCREEN = """() => [document.documentElement, ...document.querySelectorAll(
+        "main button, main a, main td, main th, main input, main select, main [data-node], "
+        + "header *")]
+    .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
+    .filter((one) => (one === document.documentElement ? one.scrollWidth
+        : one.getBoundingClientRect().right) > innerWidth + 1)
+    .map((one) => one.outerHTML.slice(0, 100))"""
 Size = tuple[int, int]
 DESK: Size = (1360, 900)
 PHONE: Size = (375, 812)
@@ -169,14 +176,7 @@ class Visitor:
         The document comes first, if it is wider than the window.
         """
         await self.page.evaluate(NEXT_FRAME)  # the page adapts to its window
-        found: list[
-            str
-        ] = await self.page.evaluate("""() => [document.documentElement, ...document.querySelectorAll(
-                "main button, main a, main td, main th, main input, main select, main [data-node], header *")]
-            .filter((one) => !one.closest(".chips, .tabs, .sr-only") && one.checkVisibility())
-            .filter((one) => (one === document.documentElement ? one.scrollWidth
-                : one.getBoundingClientRect().right) > innerWidth + 1)
-            .map((one) => one.outerHTML.slice(0, 100))""")
+        found: list[str] = await self.page.evaluate(OFF_SCREEN)
         return found
 
     def _listen(self, message: ConsoleMessage) -> None:

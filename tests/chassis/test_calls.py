@@ -58,7 +58,10 @@ class Server:
                 await reader.read(-1)
             elif status:
                 body = b'{"a":1}' if status == OK else b"{}"
-                head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{self._headers}connection: close\r\n\r\n"
+                head = (
+                    f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n{self._headers}"
+                    "connection: close\r\n\r\n"
+                )
                 writer.write(head.encode() + body)
                 await writer.drain()
         writer.close()

@@ -167,7 +167,8 @@ async def test_a_fault_that_makes_no_sense_names_the_field(
 async def on_record(database: str, actor: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(database)
     rows = await connection.fetch(
-        "SELECT action, service, subject, role, address, details FROM audit WHERE actor = $1 ORDER BY id",
+        "SELECT action, service, subject, role, address, details FROM audit WHERE actor = $1"
+        " ORDER BY id",
         actor,
     )
     await connection.close()

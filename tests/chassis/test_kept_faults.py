@@ -25,7 +25,7 @@ from valerix.contracts.acts import Actor
 __all__ = ["audit", "database"]
 
 
-async def test_a_service_without_valkey_knows_its_faults_after_a_kill_and_is_read_and_mended_over_http(
+async def test_a_service_without_valkey_knows_faults_after_a_kill_and_is_read_and_mended_over_http(
     tmp_path: Path, identities: Identities, audit: Process
 ) -> None:
     files = {"ledger_file": tmp_path / "ledger", "faults_file": tmp_path / "faults.json"}

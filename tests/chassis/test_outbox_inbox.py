@@ -23,11 +23,13 @@ from valerix.contracts.events import BY_SOURCE, ORDERS, Event, outgoing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OUTBOX = """
-    CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, subject text, sequence int);
-    CREATE TABLE inbox (consumer text, message_id text, received_at timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (consumer, message_id));
-    CREATE TABLE dead_letters (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, consumer text, event json,
-        error text, attempts int, failed_at timestamptz NOT NULL DEFAULT now(), replayed_at timestamptz);
+    CREATE TABLE outbox (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        name text, subject text, sequence int);
+    CREATE TABLE inbox (consumer text, message_id text,
+        received_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (consumer, message_id));
+    CREATE TABLE dead_letters (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        consumer text, event json, error text, attempts int,
+        failed_at timestamptz NOT NULL DEFAULT now(), replayed_at timestamptz);
     CREATE TABLE effects (n int)
 """
 

@@ -50,6 +50,7 @@ async def test_a_failure_is_no_result_and_is_not_raised_at_those_who_wait() -> N
 async def test_closing_gives_a_moment_and_then_stops() -> None:
     flights: SingleFlight[None] = SingleFlight(limit=2)
     quick = flights.join("quick", lambda: asyncio.sleep(0.01))
-    endless = flights.join("endless", asyncio.Event().wait)  # type: ignore[arg-type]  # never returns
+    # The second never returns.
+    endless = flights.join("endless", asyncio.Event().wait)  # type: ignore[arg-type]
     await flights.close()
     assert (quick.cancelled(), endless.cancelled(), flights.free_places()) == (False, True, 2)

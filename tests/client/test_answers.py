@@ -196,7 +196,8 @@ def test_an_address_nothing_can_be_reached_by_is_refused(url: str) -> None:
 
 
 def test_a_time_without_a_zone_is_sent_with_the_one_of_this_machine() -> None:
-    local, aware = datetime(2026, 1, 31, 12), datetime(2026, 1, 31, 12, tzinfo=UTC)  # noqa: DTZ001 - what is tested
+    local = datetime(2026, 1, 31, 12)  # noqa: DTZ001 - what is tested
+    aware = datetime(2026, 1, 31, 12, tzinfo=UTC)
     (sent,) = parse_qs(query(since=local)[1:])["since"]
     assert datetime.fromisoformat(sent) == local.astimezone()
     assert query(since=aware) == "?since=2026-01-31T12%3A00%3A00%2B00%3A00"

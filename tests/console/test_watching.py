@@ -27,8 +27,10 @@ TEXT = """\
 # HELP http_request_duration_seconds Time
 http_request_duration_seconds_bucket{endpoint="/ready",le="0.005",method="GET",status="200"} 9.0
 http_request_duration_seconds_count{endpoint="/ready",method="GET",status="200"} 9.0
-http_request_duration_seconds_bucket{endpoint="/api/v1/orders",le="0.1",method="POST",status="201"} 3.0
-http_request_duration_seconds_bucket{endpoint="/api/v1/orders",le="+Inf",method="POST",status="201"} 4.0
+http_request_duration_seconds_bucket{endpoint="/api/v1/orders",le="0.1",\
+method="POST",status="201"} 3.0
+http_request_duration_seconds_bucket{endpoint="/api/v1/orders",le="+Inf",\
+method="POST",status="201"} 4.0
 http_request_duration_seconds_count{endpoint="/api/v1/orders",method="POST",status="201"} 4.0
 http_request_duration_seconds_sum{endpoint="/api/v1/orders",method="POST",status="201"} 2.5
 http_request_duration_seconds_count{endpoint="/api/v1/orders",method="GET",status="503"} 1.0
@@ -58,10 +60,14 @@ def test_a_reading_keeps_traffic_breakers_and_orders_and_leaves_probes_out() -> 
 
 GATEWAYS = {
     "traefik": """\
-traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="web",method="GET",protocol="http"} 7
-traefik_entrypoint_request_duration_seconds_count{code="502",entrypoint="web",method="GET",protocol="http"} 2
-traefik_entrypoint_request_duration_seconds_count{code="101",entrypoint="web",method="GET",protocol="websocket"} 5
-traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="metrics",method="GET",protocol="http"} 90
+traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="web",\
+method="GET",protocol="http"} 7
+traefik_entrypoint_request_duration_seconds_count{code="502",entrypoint="web",\
+method="GET",protocol="http"} 2
+traefik_entrypoint_request_duration_seconds_count{code="101",entrypoint="web",\
+method="GET",protocol="websocket"} 5
+traefik_entrypoint_request_duration_seconds_count{code="200",entrypoint="metrics",\
+method="GET",protocol="http"} 90
 """,
     "haproxy": """\
 haproxy_frontend_http_responses_total{proxy="metrics",code="2xx"} 90
@@ -235,7 +241,8 @@ async def report(process: Process, token: str, **options: object) -> dict[str, o
 
 async def test_the_feed_tells_who_is_down(process: Process, identities: Identities) -> None:
     answer = await report(process, identities.person("operator"))
-    states = {one["name"]: one["status"] for one in answer["processes"]}  # type: ignore[attr-defined]
+    found = answer["processes"]
+    states = {one["name"]: one["status"] for one in found}  # type: ignore[attr-defined]
     assert states == dict.fromkeys(ELSEWHERE, "down")
     assert answer["edges"] == [{"source": "orders", "target": "inventory", "state": None}]
     assert answer["chaos"] == {"active": []}

@@ -71,7 +71,8 @@ EXCEPTIONS: Final[Mapping[tuple[GatewayName, str], str]] = {
         "test_an_error_of_its_own_has_the_trace_of_its_request",
     ): "answers with plain text only",
     (GatewayName.HAPROXY, "test_its_sender_is_answered_502"): (
-        "closes the client's connection if both connections were used before, as RFC 9112 (9.3.1) permits"
+        "closes the client's connection if both connections were used before,"
+        " as RFC 9112 (9.3.1) permits"
     ),
     (
         GatewayName.TRAEFIK,

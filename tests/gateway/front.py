@@ -78,7 +78,7 @@ class Front:
             self.gateway.command(self.instances),
             env={**inherited(), **self.gateway.environment},
             **self.gateway.spawn_options,
-            preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - two system calls, no lock
+            preexec_fn=dies_with_launcher(signal.SIGTERM),  # noqa: PLW1509 - takes no lock
         )
 
     def stop(self) -> None:
@@ -102,9 +102,11 @@ class Front:
     ) -> Answer:
         """Sends a GET, or a POST if there is a `body`."""
         url = f"{self._scheme}://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, headers=headers or {}, data=body)  # noqa: S310 - our own
+        request = urllib.request.Request(url, headers=headers or {}, data=body)  # noqa: S310 - ours
         try:
-            with urllib.request.urlopen(request, timeout=30, context=self.trust) as response:  # noqa: S310 - our own
+            with urllib.request.urlopen(  # noqa: S310 - our own address
+                request, timeout=30, context=self.trust
+            ) as response:
                 return _read(response)
         except urllib.error.HTTPError as error:
             with error:

@@ -65,7 +65,8 @@ def test_what_exists_is_found_from_the_first_answer_on(
             for _ in range(3):
                 before = hammers[0].served
                 front.start()
-                until_blocking(lambda: hammers[0].served > before + 20, "it is there")  # noqa: B023 - called at once
+                # The function is called at once.
+                until_blocking(lambda: hammers[0].served > before + 20, "it is there")  # noqa: B023
                 front.process.send_signal(signal.SIGKILL)
                 front.process.wait()
         assert [wrong for hammer in hammers for wrong in hammer.wrong()] == []

@@ -39,7 +39,8 @@ async def handshake(app: ASGIApp, url: str, headers: Headers) -> int:
 
 async def _run(app: ASGIApp, scope: Message, exchange: "_HttpExchange | _SocketExchange") -> None:
     """Runs the app in a new task and context, so that context variables stay with the request."""
-    call: Any = app(scope, exchange.receive, exchange.send)  # type: ignore[arg-type]  # Litestar's types list keys
+    # Litestar's types list the keys of a message.
+    call: Any = app(scope, exchange.receive, exchange.send)  # type: ignore[arg-type]
     await asyncio.create_task(call, context=Context())
 
 

@@ -3,12 +3,10 @@
 A route that is missing from this module fails `tests/matrix/test_authorization_matrix.py`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
 
-import jwt
-
+from tests.matrix import objects
 from tests.matrix.callers import (
     ADMIN,
     MERCHANT,
@@ -19,27 +17,18 @@ from tests.matrix.callers import (
     SERVICES,
     UNAUTHENTICATED,
 )
-from tests.matrix.world import Values, World, made
-from tests.support.api import Api
-from tests.support.eventually import eventually
-from tests.support.stack import PRICE, new_product, place
+from tests.matrix.objects import PASSWORD, Make, number
+from tests.matrix.world import Values
+from tests.support.stack import PRICE
 from valerix.chassis.http.route_table import SOCKET
 from valerix.contracts import commands
 from valerix.contracts.acts import LIST_ACTS, RECORD_ACT
-from valerix.contracts.events import ACCOUNT_CONFIRMATION_REQUESTED, ACCOUNT_RESET_REQUESTED
 from valerix.contracts.ids import new_id
-from valerix.contracts.mails import mail_token
 from valerix.contracts.revocations import LIST_REVOKED
-from valerix.contracts.states import OrderStatus
 
 ALL = frozenset({OWNER, OTHER, OPERATOR, ADMIN, MERCHANT, UNAUTHENTICATED, PAGE}) | SERVICES
 PEOPLE = frozenset({OWNER, OTHER, OPERATOR, ADMIN})
 STAFF = frozenset({OPERATOR, ADMIN})
-NUMBERS = count(1)
-Make = Callable[[World, Api, Api], Awaitable[Values]]
-"""Creates the objects that a call uses up, with the owner's and the operator's API; returns values
-that replace the world's.
-"""
 
 
 @dataclass(frozen=True)
@@ -60,98 +49,6 @@ class Rule:
     """Whether the gateway routes the path."""
     at_gateway: str = ""
     """The path at the gateway, if it differs."""
-
-
-def number() -> int:
-    return next(NUMBERS)
-
-
-# --- objects that a call uses up
-
-
-async def _new_order(world: World, owner: Api, _: Api) -> Values:
-    placed = await place(owner, {world.values["plenty"]: 1})
-    return {"order_id": made(placed)["id"]}
-
-
-async def _held_order(_: World, owner: Api, operator: Api) -> Values:
-    """Places an order that is held for stock, and adds the stock."""
-    sku = f"MATRIX-HELD-{number()}"
-    await new_product(operator, sku, 1)
-    held = await place(owner, {sku: 2})
-    assert held.status == 409, held.body
-    change = {"productId": sku, "warehouseId": "WH-EAST", "delta": 5, "reason": "arrived"}
-    made(await operator.post("/api/v1/inventory/adjust", change))
-    return {"order_id": held.json["order"]["id"], "held": sku}
-
-
-async def _cancelled_order(world: World, owner: Api, operator: Api) -> Values:
-    placed = await _new_order(world, owner, operator)
-    made(await owner.call("DELETE", f"/api/v1/orders/{placed['order_id']}"))
-    return placed
-
-
-async def _packed_order(world: World, owner: Api, operator: Api) -> Values:
-    placed = await _new_order(world, owner, operator)
-    made(
-        await operator.call(
-            "PUT", f"/api/v1/orders/{placed['order_id']}", {"status": OrderStatus.PROCESSING}
-        )
-    )
-    return placed
-
-
-async def _own_product(_: World, __: Api, operator: Api) -> Values:
-    sku = f"MATRIX-{number()}"
-    await new_product(operator, sku, 1)
-    return {"sku": sku}
-
-
-async def _new_user(world: World, _: Api, __: Api) -> Values:
-    """Registers a user and signs in."""
-    user = await _registered(world)
-    async with world.platform.open(world.platform.url) as api:
-        return user | await _session(api, {name: user[name] for name in ("email", "password")})
-
-
-async def _registered(world: World) -> Values:
-    account = {"email": f"matrix-{new_id()}@example.com", "password": PASSWORD}
-    async with world.platform.open(world.platform.url) as api:
-        user = made(await api.post("/api/v1/users/register", {"name": "Matrix", **account}))
-    return {"user_id": user["id"], **account}
-
-
-async def _confirming(world: World, _: Api, __: Api) -> Values:
-    """Requests a confirmation; returns the token of the mail to the address."""
-    user = await _registered(world)
-    return user | {"mail_token": await _mail_token(world, user, ACCOUNT_CONFIRMATION_REQUESTED)}
-
-
-async def _resetting(world: World, _: Api, __: Api) -> Values:
-    """Requests a reset; returns the token of the mail."""
-    user = await _registered(world)
-    async with world.platform.open(world.platform.url) as api:
-        assert (
-            await api.post("/api/v1/users/password/forgot", {"email": user["email"]})
-        ).status == 202
-    return user | {"mail_token": await _mail_token(world, user, ACCOUNT_RESET_REQUESTED)}
-
-
-async def _mail_token(world: World, user: Values, event: str) -> str:
-    query = "SELECT version FROM user_events WHERE user_id = $1 AND type = $2"
-    (row,) = await eventually(lambda: world.platform.rows("users", query, user["user_id"], event))
-    secret = (world.platform.secrets / "mail").read_text()
-    return mail_token(secret, f"{user['user_id']}:{row['version']}")
-
-
-async def _own_session(world: World, owner: Api, _: Api) -> Values:
-    return await _session(owner, {name: world.values[name] for name in ("email", "password")})
-
-
-async def _session(api: Api, account: dict[str, str]) -> Values:
-    signed_in = made(await api.post("/api/v1/users/login", account))
-    claims = jwt.decode(signed_in["accessToken"], options={"verify_signature": False})
-    return {"session_id": claims["sid"], "refresh_token": signed_in["refreshToken"]}
 
 
 # --- bodies
@@ -190,7 +87,6 @@ def _act(_: Values) -> object:
     }
 
 
-PASSWORD = "long enough, 4 sure"
 ADDRESS = {"name": "A", "street": "B 1", "city": "C", "postalCode": "1", "country": "DE"}
 
 # --- the table
@@ -251,8 +147,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ("PUT", "/api/v1/orders/{order_id}"): _own_order(
             body=lambda _: {"shippingAddress": ADDRESS}
         ),
-        ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(_held_order),
-        ("DELETE", "/api/v1/orders/{order_id}"): _own_order(_new_order),
+        ("POST", "/api/v1/orders/{order_id}/retry"): _own_order(objects.held_order),
+        ("DELETE", "/api/v1/orders/{order_id}"): _own_order(objects.new_order),
         **_called_by({"inventory", "payments"}, commands.DESCRIBE_ORDERS, "orderIds"),
         **_called_by({"payments"}, commands.FIND_ORDERS, "search", "769c3417a559"),
         **_called_by({"payments"}, commands.NOTE_REFUNDS, "commands"),
@@ -272,13 +168,13 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
                 "orderId": v["order_id"],
                 "items": [{"productId": v["held"], "quantity": 2}],
             },
-            make=_held_order,
+            make=objects.held_order,
         ),
         ("POST", "/api/v1/inventory/release"): Rule(
-            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=_cancelled_order
+            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=objects.cancelled_order
         ),
         ("POST", "/api/v1/inventory/commit"): Rule(
-            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=_packed_order
+            STAFF, body=lambda v: {"orderId": v["order_id"]}, make=objects.packed_order
         ),
         ("POST", "/api/v1/inventory/adjust"): Rule(
             STAFF,
@@ -299,7 +195,7 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
         ),
         ("GET", "/api/v1/products/{sku}"): Rule(ALL),
         ("PUT", "/api/v1/products/{sku}"): Rule(STAFF, body=_product),
-        ("DELETE", "/api/v1/products/{sku}"): Rule(STAFF, make=_own_product),
+        ("DELETE", "/api/v1/products/{sku}"): Rule(STAFF, make=objects.own_product),
         ("GET", "/api/v1/warehouses"): Rule(PEOPLE),
         ("GET", "/api/v1/warehouses/{warehouse_id}"): Rule(PEOPLE),
         ("POST", "/api/v1/warehouses"): Rule(
@@ -353,41 +249,48 @@ EXPECTED: dict[str, dict[tuple[str, str], Rule]] = {
             body=lambda v: {"name": "Ada Lovelace", "email": v["email"]},
         ),
         ("PUT", "/api/v1/users/{user_id}/status"): Rule(
-            frozenset({ADMIN}), body=lambda _: {"status": "suspended"}, make=_new_user
+            frozenset({ADMIN}), body=lambda _: {"status": "suspended"}, make=objects.new_user
         ),
         ("PUT", "/api/v1/users/{user_id}/role"): Rule(
-            frozenset({ADMIN}), body=lambda _: {"role": "operator"}, make=_new_user
+            frozenset({ADMIN}), body=lambda _: {"role": "operator"}, make=objects.new_user
         ),
         ("GET", "/api/v1/users/audit"): Rule(frozenset({ADMIN})),
         ("POST", "/api/v1/users/refresh"): Rule(
             ALL,
             body=lambda v: {"refreshToken": v["refresh_token"]},
-            make=_own_session,
+            make=objects.own_session,
             opens_sessions=True,
         ),
         ("POST", "/api/v1/users/password/forgot"): Rule(
             ALL, body=lambda _: {"email": "nobody@example.com"}
         ),
         ("POST", "/api/v1/users/password/reset"): Rule(
-            ALL, body=lambda v: {"token": v["mail_token"], "newPassword": PASSWORD}, make=_resetting
+            ALL,
+            body=lambda v: {"token": v["mail_token"], "newPassword": PASSWORD},
+            make=objects.resetting,
         ),
         ("POST", "/api/v1/users/email/confirm"): Rule(
-            ALL, body=lambda v: {"token": v["mail_token"]}, make=_confirming
+            ALL, body=lambda v: {"token": v["mail_token"]}, make=objects.confirming
         ),
         ("POST", "/api/v1/users/me/email/confirmation"): Rule(PEOPLE),
         ("POST", "/api/v1/users/logout"): Rule(PEOPLE, ends_session=True),
         ("GET", "/api/v1/users/me/sessions"): Rule(PEOPLE),
         ("DELETE", "/api/v1/users/me/sessions"): Rule(PEOPLE),
         ("DELETE", "/api/v1/users/me/sessions/{session_id}"): Rule(
-            frozenset({OWNER}), hidden=PEOPLE - {OWNER}, make=_own_session, opens_sessions=True
+            frozenset({OWNER}),
+            hidden=PEOPLE - {OWNER},
+            make=objects.own_session,
+            opens_sessions=True,
         ),
         ("PUT", "/api/v1/users/me/password"): Rule(
             PEOPLE, body=lambda v: {"currentPassword": v["password"], "newPassword": v["password"]}
         ),
         ("GET", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN})),
-        ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule(frozenset({ADMIN}), make=_new_user),
+        ("DELETE", "/api/v1/users/{user_id}/sessions"): Rule(
+            frozenset({ADMIN}), make=objects.new_user
+        ),
         ("DELETE", "/api/v1/users/{user_id}/sessions/{session_id}"): Rule(
-            frozenset({ADMIN}), make=_new_user
+            frozenset({ADMIN}), make=objects.new_user
         ),
         ("POST", LIST_REVOKED): Rule(SERVICES, body=lambda _: {"since": 0}, routed=False),
         ("GET", "/api/v1/customers/{customer_id}"): OWN_OR_STAFF,

@@ -12,8 +12,9 @@ import pytest
 
 from tests.matrix.acts import RECORDED, UNRECORDED, changing
 from tests.matrix.callers import ADMIN, OPERATOR, OWNER, Caller, bearing
-from tests.matrix.expectations import CHAOS, HARMLESS, RULES, number
+from tests.matrix.expectations import CHAOS, HARMLESS, RULES
 from tests.matrix.knock import Key, Knock, fresh_values
+from tests.matrix.objects import number
 from tests.matrix.world import Values, World, made
 from tests.support.api import Api
 from tests.support.eventually import eventually
@@ -60,7 +61,8 @@ LETTERS: Final = {
 async def test_every_route_that_changes_something_for_staff_is_recorded_or_says_why_not() -> None:
     named = RECORDED.keys() | UNRECORDED.keys()
     assert changing() - named == set(), (
-        "record the act and list it in tests/matrix/acts.py, or give the reason there why it is none"
+        "record the act and list it in tests/matrix/acts.py,"
+        " or give the reason there why it is none"
     )
     assert named - changing() == set(), (
         "staff can no longer do this: remove it from tests/matrix/acts.py"

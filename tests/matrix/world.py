@@ -237,7 +237,8 @@ async def _letters(platform: Platform) -> Values:
         (letter,) = await platform.rows(
             name,
             "INSERT INTO dead_letters (consumer, event, error, attempts, replayed_at)"
-            """ VALUES ($1, '{"type": "test", "subject": "test"}', 'test', 1, now()) RETURNING id""",
+            """ VALUES ($1, '{"type": "test", "subject": "test"}', 'test', 1, now())"""
+            " RETURNING id",
             name,
         )
         assert letter["id"] == 1

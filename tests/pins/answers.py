@@ -20,7 +20,8 @@ BROKEN: Final = "pins:broken"
 
 
 def changed(row: Row, **columns: Any) -> Row:
-    return Row(**{name: row[name] for name in row.keys()} | columns)  # noqa: SIM118 - a row is no dict
+    stored = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a row is no dict
+    return Row(**stored | columns)
 
 
 PAYMENT: Final = Row(

@@ -13,8 +13,10 @@ ALWAYS_NEW: Final = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<time>"),
 )
 ADVICE: Final = (
-    "This name is data: other programs, stored rows, messages in transit or files on disk contain it. A change needs a "
-    "decision (an ADR) and a migration of data with the old name; then record it with `python -m tests.pins`"
+    "This name is data: "
+    "other programs, stored rows, messages in transit or files on disk contain it. "
+    "A change needs a decision (an ADR) and a migration of data with the old name; "
+    "then record it with `python -m tests.pins`"
 )
 
 

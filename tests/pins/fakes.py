@@ -128,7 +128,8 @@ class Rabbit:
         return self
 
     async def publish(self, message: Any, routing_key: str, *, mandatory: bool) -> None:
-        properties = f"id={message.message_id} content-type={message.content_type} mode={int(message.delivery_mode)}"
+        mode = int(message.delivery_mode)
+        properties = f"id={message.message_id} content-type={message.content_type} mode={mode}"
         self.lines.add(
             f"publishes to {self._name} as {routing_key} mandatory={mandatory} {properties}"
         )

@@ -4,7 +4,10 @@ import json
 import sys
 from pathlib import Path
 
-from cloudevents.core.bindings.http import HTTPMessage, from_http_event  # type: ignore[import-not-found]
+from cloudevents.core.bindings.http import (  # type: ignore[import-not-found]
+    HTTPMessage,
+    from_http_event,
+)
 
 for name in sys.argv[1:]:
     body = Path(name).read_bytes()

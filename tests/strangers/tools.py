@@ -19,7 +19,9 @@ needs_python: Final = pytest.mark.skipif(
 )
 needs_node: Final = pytest.mark.skipif(
     not NODE_MODULES.exists() or shutil.which("node") is None,
-    reason="tools are missing: install the packages nodejs and npm, then run tests/strangers/install",
+    reason=(
+        "tools are missing: install the packages nodejs and npm, then run tests/strangers/install"
+    ),
 )
 needs_promtool: Final = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is missing: install the package prometheus"

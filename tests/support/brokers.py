@@ -70,7 +70,7 @@ class ValkeyServer:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - two system calls, no lock
+            preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - takes no lock
         )
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -126,7 +126,8 @@ class RabbitServer:
             "HOME": str(folder),  # the Erlang cookie is created here
             "LANG": "C.UTF-8",
             "RABBITMQ_HOME": str(HOMES[-1]),
-            "RUNNING_UNDER_SYSTEMD": "true",  # one process: a wrapper script would die without stopping the server
+            # One process: a wrapper script would die without stopping the server.
+            "RUNNING_UNDER_SYSTEMD": "true",
             "RABBITMQ_NODENAME": f"valerix{self.port}@localhost",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(free_port()),
@@ -140,7 +141,8 @@ class RabbitServer:
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
+                "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+                " -kernel inet_dist_use_interface {127,0,0,1}"
             ),
         }
 
@@ -194,7 +196,7 @@ class RabbitServer:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - two system calls, no lock
+                preexec_fn=dies_with_launcher(STOP_AT_ONCE),  # noqa: PLW1509 - takes no lock
             )
 
     def _answers(self) -> bool:

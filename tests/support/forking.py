@@ -43,12 +43,13 @@ class Forker:
         # services.
         in_main_thread = current_thread() is main_thread()
         self._lock = Lock()
+        dies = dies_with_launcher(STOP_AT_ONCE) if in_main_thread else None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.forking"],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{source}{os.pathsep}{TESTS}"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            preexec_fn=dies_with_launcher(STOP_AT_ONCE) if in_main_thread else None,  # noqa: PLW1509 - no lock
+            preexec_fn=dies,  # noqa: PLW1509 - takes no lock
         )
 
     def fork(self, order: Order) -> Identity:

@@ -33,7 +33,9 @@ class Mailbox(MessageHandler):
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         self.held += 1
         while self.hangs:
             await asyncio.sleep(0.05)

@@ -22,12 +22,14 @@ ENDINGS = {
 WEIGHTS = (86, 6, 6, 2)
 APART = timedelta(minutes=4)
 INSERT_ORDERS = """
-    INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage, currency, total_minor,
-                        allocations, error_code, error_message, created_at, updated_at)
+    INSERT INTO orders (id, customer_id, status, version, lines, payment_method, on_shortage,
+                        currency, total_minor, allocations, error_code, error_message, created_at,
+                        updated_at)
     SELECT id, customer, status, 2, lines::json, 'card_ok', 'hold', 'USD', total,
            CASE WHEN status = 'completed' THEN '[]'::json END, code, message, at, at
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
-                $8::timestamptz[]) AS t(id, customer, status, lines, total, code, message, at)
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[],
+                $7::text[], $8::timestamptz[])
+         AS t(id, customer, status, lines, total, code, message, at)
 """
 INSERT_PRODUCTS = "INSERT INTO order_products SELECT * FROM unnest($1::text[], $2::uuid[])"
 INSERT_EVENTS = """
@@ -37,7 +39,8 @@ INSERT_EVENTS = """
                              CASE n WHEN 2 THEN o.error_code END, 'errorMessage',
                              CASE n WHEN 2 THEN o.error_message END),
            '[]', repeat('0', 32), o.created_at
-    FROM orders o CROSS JOIN generate_series(1, 2) AS n WHERE o.version = 2 AND o.id = ANY($1::uuid[])
+    FROM orders o CROSS JOIN generate_series(1, 2) AS n
+    WHERE o.version = 2 AND o.id = ANY($1::uuid[])
 """
 
 

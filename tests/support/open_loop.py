@@ -166,7 +166,8 @@ class Shooter:
         head = (
             f"POST /api/v1/orders HTTP/1.1\r\nHost: {self._address[0]}:{self._address[1]}\r\n"
             f"Authorization: Bearer {self._target.token}\r\nContent-Type: application/json\r\n"
-            f"Idempotency-Key: {self._target.run}-{self._number}\r\nContent-Length: {len(self._body)}\r\n\r\n"
+            f"Idempotency-Key: {self._target.run}-{self._number}\r\n"
+            f"Content-Length: {len(self._body)}\r\n\r\n"
         )
         exchange = Exchange(shot, head.encode() + self._body, answered)
         if self.idle:

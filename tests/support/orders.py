@@ -52,9 +52,10 @@ class WrittenOrders:
             "allocations": "[]",
             **columns,
         }
+        names = ", ".join(row)
         places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
         await self._execute(
-            f"INSERT INTO orders ({', '.join(row)}, created_at, updated_at)"  # noqa: S608 - constant names
+            f"INSERT INTO orders ({names}, created_at, updated_at)"  # noqa: S608 - constant names
             f" VALUES ({places}, now(), now())",
             *row.values(),
         )
@@ -74,7 +75,8 @@ class WrittenOrders:
         """Adds `entries` events to the order's history, each with these steps."""
         await self._execute(
             "INSERT INTO order_events (order_id, version, type, data, steps, trace_id, occurred_at)"
-            " SELECT $1, version, 'order.delayed', $3, $4, '', now() FROM generate_series(1, $2::integer) AS version",
+            " SELECT $1, version, 'order.delayed', $3, $4, '', now()"
+            " FROM generate_series(1, $2::integer) AS version",
             order_id,
             entries,
             json.dumps({"status": "pending", "errorCode": None, "errorMessage": None}),

@@ -77,7 +77,7 @@ class PostgresServer:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=dies_with_launcher(STOP_SIGNAL),  # noqa: PLW1509 - two system calls, no lock
+                preexec_fn=dies_with_launcher(STOP_SIGNAL),  # noqa: PLW1509 - takes no lock
                 **self.cluster.spawn_options,
             )
 

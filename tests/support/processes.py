@@ -50,7 +50,7 @@ class Process:
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/ready", timeout=2):  # noqa: S310 - our own address
+            with urllib.request.urlopen(f"{self.url}/ready", timeout=2):  # noqa: S310 - our own
                 return True
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False

@@ -193,7 +193,8 @@ class Stack:
 
     async def live_events(self, subject: str) -> list[dict[str, Any]]:
         """Returns the live events about an order, a payment or a stock location."""
-        statement = "SELECT message FROM live_batches, unnest(messages) AS message WHERE message::json->>'subject' = $1"
+        statement = """SELECT message FROM live_batches, unnest(messages) AS message
+            WHERE message::json->>'subject' = $1"""
         return [
             json.loads(row["message"])
             for row in await self.rows("notifications", statement, subject)
@@ -230,7 +231,8 @@ class Stack:
         found = {}
         for database, names in tables.items():
             for name in names:
-                (row,) = await self.rows(database, f"SELECT count(*) AS n FROM {name}")  # noqa: S608 - names are ours
+                statement = f"SELECT count(*) AS n FROM {name}"  # noqa: S608 - names are ours
+                (row,) = await self.rows(database, statement)
                 found[name] = row["n"]
         found["ledger"] = (await self.ledger())["lines"]
         return found
@@ -275,7 +277,8 @@ async def settled(stack: Stack, seconds: float = 120) -> None:
     """Waits until no work is in progress: no pending orders except held ones, no payment without an
     outcome.
     """
-    pending = "SELECT 1 FROM orders WHERE status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'"
+    pending = """SELECT 1 FROM orders
+        WHERE status = 'pending' AND error_code IS DISTINCT FROM 'insufficient_stock'"""
     processing = "SELECT 1 FROM payments WHERE status = 'processing'"
 
     async def nothing_open() -> bool:

@@ -182,7 +182,8 @@ class Caller:
         """
         other = "UPDATE users SET email = id || '@taken.example' WHERE email = $2 AND id <> $1"
         await self._stack.rows("users", other, self._account["id"], self._email)
-        own = "UPDATE users SET status = 'active', email = $2, role = $3, password_hash = $4 WHERE id = $1"
+        own = """UPDATE users SET status = 'active', email = $2, role = $3, password_hash = $4
+            WHERE id = $1"""
         account = self._account
         await self._stack.rows(
             "users", own, account["id"], self._email, account["role"], account["password_hash"]
@@ -287,7 +288,10 @@ def _report(findings: Findings) -> None:
         f"{status}: {count}" for status, count in sorted(findings.statuses.items())
     )
     failures = [f"{what}\n{how}" for what, how in findings.failures.items()]
-    verdict = f"{findings.total} cases, {len(findings.calls)} operations, {len(findings.failures)} kinds of failure"
+    verdict = (
+        f"{findings.total} cases, {len(findings.calls)} operations, "
+        f"{len(findings.failures)} kinds of failure"
+    )
     print("\n".join([*lines, statuses, *failures, verdict]))  # noqa: T201 - a command of its own
 
 

@@ -128,7 +128,8 @@ async def _make_due(stack: Stack, order_id: str) -> None:
 
 async def _until(stack: Stack, order_id: str, status: str) -> None:
     """Ends the order's dwell time in each state, but no lease, until it has this status."""
-    staying = "UPDATE orders SET due_at = now() WHERE id::text = $1 AND status <> $2 AND due_at > now() + '1 minute'"
+    staying = """UPDATE orders SET due_at = now()
+        WHERE id::text = $1 AND status <> $2 AND due_at > now() + '1 minute'"""
 
     async def arrived() -> bool:
         await stack.rows("orders", staying, order_id, status)

@@ -13,35 +13,29 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.mail import Mailbox, mail_server
 from tests.support.stack import ADA, Stack, own_stack, place
-from tests.system import test_chaos, test_kill
-from tests.system.test_breaker import (
-    test_breaker_opens_answers_at_once_and_closes_after_one_trial as test_breaker_window_and_open_time,
-)
-from tests.system.test_chaos import (
-    test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_later as test_deadline_and_answer_margin,
-)
-from tests.system.test_chaos import (
-    test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once as test_call_timeout_and_backoff,
-)
-from tests.system.test_chaos import (
-    test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else as test_call_timeout_is_not_too_short,
-)
+from tests.system import test_breaker, test_chaos, test_kill, test_thirty_seconds
 from tests.system.test_mail import is_held, sent
-from tests.system.test_thirty_seconds import (
-    test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns as test_answer_window,
-)
 from valerix.chassis.base import timeouts
 
-__all__ = [
-    "test_answer_window",
-    "test_breaker_window_and_open_time",
-    "test_call_timeout_and_backoff",
-    "test_call_timeout_is_not_too_short",
-    "test_deadline_and_answer_margin",
-]
 pytestmark = pytest.mark.full
 VICTIM = "users"
 PAUSE = re.compile(rf"{VICTIM} ended with \S+; again in (\S+) s")
+
+test_breaker_window_and_open_time = (
+    test_breaker.test_breaker_opens_answers_at_once_and_closes_after_one_trial
+)
+test_deadline_and_answer_margin = (
+    test_chaos.test_slow_inventory_on_every_attempt_is_answered_in_time_and_finished_later
+)
+test_call_timeout_and_backoff = (
+    test_chaos.test_slow_inventory_past_the_timeout_is_asked_again_and_deducts_once
+)
+test_call_timeout_is_not_too_short = (
+    test_chaos.test_slow_inventory_under_the_timeout_makes_the_order_late_and_nothing_else
+)
+test_answer_window = (
+    test_thirty_seconds.test_thirty_seconds_average_crosses_a_second_under_the_gremlin_and_returns
+)
 
 
 async def test_saga_lease(stack: Stack) -> None:

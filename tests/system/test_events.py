@@ -130,7 +130,8 @@ async def mails(stack: Stack, order_id: str) -> Counter[str]:
     """Counts e-mails about one order by template."""
     rows = await stack.rows(
         "notifications",
-        "SELECT template FROM notifications WHERE channel = 'email' AND event_id LIKE '%' || $1 || ':%'",
+        "SELECT template FROM notifications"
+        " WHERE channel = 'email' AND event_id LIKE '%' || $1 || ':%'",
         order_id,
     )
     return Counter(row["template"] for row in rows)

@@ -12,7 +12,8 @@ from tests.support.stack import ADA, Stack, own_stack, place
 
 async def sent(stack: Stack, order_id: str) -> bool:
     """Whether all e-mails about an order are sent according to notifications."""
-    about = "SELECT status, attempts FROM notifications WHERE channel = 'email' AND subject LIKE '%' || $1 || '%'"
+    about = """SELECT status, attempts FROM notifications
+        WHERE channel = 'email' AND subject LIKE '%' || $1 || '%'"""
     rows = await stack.rows("notifications", about, order_id)
     return bool(rows) and all(row == {"status": "sent", "attempts": 1} for row in rows)
 

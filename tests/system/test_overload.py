@@ -83,8 +83,9 @@ async def _overload(stack: Stack, token: str) -> list[Phase]:
         over = phases[-1]
         phases.append(await shooter.at_once(CAPACITY // 2, SATURATED_SECONDS))
     print(  # noqa: T201 - shown with -s
-        f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were sent, "
-        f"{phases[-1].goodput() / before:.0%} afterwards; {dict(over.statuses)}, {over.unsent} unsent"
+        f"\n{before:.0f} orders/s; {over.goodput() / before:.0%} of them when {rate:.0f}/s were "
+        f"sent, {phases[-1].goodput() / before:.0%} afterwards; {dict(over.statuses)}, "
+        f"{over.unsent} unsent"
     )
     return phases
 

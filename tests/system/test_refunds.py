@@ -22,7 +22,8 @@ from tests.support.stack import (
 )
 from tests.system.test_chaos import TIMEOUT_SECONDS, broken, struck
 
-MAILS = """SELECT body FROM notifications WHERE template = 'payment_refunded' AND subject LIKE '%' || $1 || '%'
+MAILS = """SELECT body FROM notifications
+           WHERE template = 'payment_refunded' AND subject LIKE '%' || $1 || '%'
            ORDER BY created_at"""
 
 UNREPORTED = """SELECT 1 FROM refunds r JOIN payments p ON p.id = r.payment_id
@@ -38,7 +39,8 @@ async def give_back(
 
 async def refunds_of(operator: Api, order_id: str) -> str:
     """Returns the path of the refunds of an order's payment."""
-    return f"/api/v1/payments/{(await operator.get(f'/api/v1/payments/order/{order_id}')).json['id']}/refund"
+    payment = (await operator.get(f"/api/v1/payments/order/{order_id}")).json
+    return f"/api/v1/payments/{payment['id']}/refund"
 
 
 async def shows(api: Api, order_id: str, amount_minor: int, seconds: float = 60) -> dict[str, Any]:

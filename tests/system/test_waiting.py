@@ -68,8 +68,8 @@ async def test_fifty_orders_of_mixed_sizes_are_served_in_the_order_of_their_acce
     assert await stack.stock(sku) == (3 + sum(sizes) - 1, 2 + sum(sizes))
     events = await stack.rows(
         "orders",
-        "SELECT count(*) AS times FROM order_events WHERE type = 'order.held' AND order_id::text = ANY($1)"
-        " GROUP BY order_id",
+        "SELECT count(*) AS times FROM order_events"
+        " WHERE type = 'order.held' AND order_id::text = ANY($1) GROUP BY order_id",
         ids,
     )
     assert [row["times"] for row in events] == [1] * len(ids)

@@ -49,7 +49,8 @@ RECENT: Final = {
     """,
     "payments": "",
     "users": """
-        UPDATE sessions SET created_at = now(), last_used_at = now(), expires_at = now() + interval '7 days';
+        UPDATE sessions SET
+            created_at = now(), last_used_at = now(), expires_at = now() + interval '7 days';
         UPDATE users SET password_hash = :'password_hash';
     """,
     "notifications": """

@@ -102,7 +102,10 @@ def test_older_code_says_so_before_anything_starts(tmp_path: Path) -> None:
     with empty_folder() as folder:
         stack = Stack(folder)
         assert "9002_newer.sql" in stack.cli("migrate", PYTHONPATH=str(source)).stdout
-        refusal = f"database {SERVICE} has schema 9002, which wants code of version 9001 or newer, and this code is {NOW:04}"
+        refusal = (
+            f"database {SERVICE} has schema 9002, which wants code of version 9001 or newer, "
+            f"and this code is {NOW:04}"
+        )
         for words in (("up", "--detach", "--ports", "auto"), ("migrate",)):
             refused = stack.cli(*words, check=False)
             assert refused.returncode == 1

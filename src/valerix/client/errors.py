@@ -14,7 +14,8 @@ ValerixError
     ├── Conflict           409  `order` when the stock was insufficient
     │   └── InsufficientStock
     ├── VersionMismatch    409 or 412
-    ├── Unprocessable      422  unknown product or customer (with `order`); a key used with another body
+    ├── Unprocessable      422  unknown product or customer (with `order`); a key used with
+    │                           another body
     ├── TooManyRequests    429
     └── ServerFailed       5xx
 """

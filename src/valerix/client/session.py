@@ -1,8 +1,8 @@
 """The session of a caller: its tokens, and which requests are sent again, when and for how long.
 
 Sent again, after 0.1, 0.2, 0.4 … 2 s (each times 0.5 to 1) or after the time in `Retry-After`:
-- any request that certainly was not begun: no connection, 429, shed with 503, 409 with `Retry-After`,
-  a gateway that is just starting (404 without a problem document);
+- any request that certainly was not begun: no connection, 429, shed with 503, 409 with
+  `Retry-After`, a gateway that is just starting (404 without a problem document);
 - a repeatable request (reading, signing in, cancelling, and changes that carry a key) also when its
   outcome is unknown: connection lost, no answer in time, 502, 503, 504. Under its key it has one
   effect, however often it is sent.
@@ -102,7 +102,7 @@ class Session:
 
     def _bare(self, request: Request) -> Flow[Outcome]:
         outcome = yield request
-        assert outcome is not None  # noqa: S101 - a request has an outcome, only other steps have none
+        assert outcome is not None  # noqa: S101 - only steps other than a request have no outcome
         return outcome
 
     def once(self, request: Request) -> Flow[Outcome]:

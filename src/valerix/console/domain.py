@@ -34,8 +34,8 @@ To try it, run `POST /api/v1/users/login` below. The page then sends the access 
 request (or paste a token under *Authorize*). Errors are problem documents (RFC 9457): `code` is
 stable, `traceId` finds the log lines.
 
-Times have a zone (RFC 3339). Amounts are a number of minor units with a currency. The description of
-an optional field states its default. Later versions may add fields and values.
+Times have a zone (RFC 3339). Amounts are a number of minor units with a currency. The description
+of an optional field states its default. Later versions may add fields and values.
 
 Events published on the event bus, and live on the WebSocket `/ws`, are described in
 [asyncapi.json](/asyncapi.json) (AsyncAPI 3.0)."""

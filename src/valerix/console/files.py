@@ -17,8 +17,9 @@ MEDIA_TYPES = {
 }
 TEXT = b"text/plain; charset=utf-8"
 POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    b"font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    b"img-src 'self' data:; font-src 'self'; base-uri 'none'; form-action 'self'; "
+    b"frame-ancestors 'none'"
 )
 REVALIDATE = b"no-cache"
 FOREVER = b"public, max-age=31536000, immutable"

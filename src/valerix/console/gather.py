@@ -26,7 +26,8 @@ TIMEOUT_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 10.0
 """Longest time between two readings whose difference is shown; a longer gap stays a gap."""
 KEPT_COUNTS: Final = 300
-METRICS: Final = f"/metrics?{urlencode([('scope', 'frontend'), *(('name[]', name) for name in readings.WANTED)])}"
+_WANTED: Final = [("scope", "frontend"), *(("name[]", name) for name in readings.WANTED)]
+METRICS: Final = f"/metrics?{urlencode(_WANTED)}"
 """HAProxy filters by the scope, services by the names."""
 _health = msgspec.json.Decoder(Health)
 

@@ -28,7 +28,10 @@ _ADVICE: Final = {
     404: "The resource does not exist, or belongs to another account.",
     405: "The Allow header names the methods of this path.",
     408: "Send the request again, without pauses.",
-    409: "The state does not permit this now; read it again. With Retry-After, repeat the request then.",
+    409: (
+        "The state does not permit this now; read it again. "
+        "With Retry-After, repeat the request then."
+    ),
     412: "The resource has changed since it was read; read it again and repeat the change.",
     413: "Send a smaller request.",
     415: "Send JSON, not compressed.",
@@ -52,5 +55,6 @@ def _entry(problem: dict[str, Any]) -> str:
     code, title, status = escape(problem["code"]), escape(problem["title"]), problem["status"]
     return (
         f'    <section id="{code}">\n      <h2>{title}</h2>\n'
-        f"      <p><code>{code}</code> · {status}</p>\n      <p>{_ADVICE.get(status, '')}</p>\n    </section>\n"
+        f"      <p><code>{code}</code> · {status}</p>\n"
+        f"      <p>{_ADVICE.get(status, '')}</p>\n    </section>\n"
     )

@@ -48,7 +48,10 @@ class Verdicts:
     ) -> None:
         self.calls[operation.id, role] += 1
         self.statuses[operation.id, answer.status] += 1
-        shown = f"{role}: {operation.method} {operation.path} {call.shown()}\n{answer.status} {answer.body[:SHOWN]!r}"
+        shown = (
+            f"{role}: {operation.method} {operation.path} {call.shown()}\n"
+            f"{answer.status} {answer.body[:SHOWN]!r}"
+        )
         for what in self._faults(operation, role, own, call, answer):
             self.faults.setdefault(f"{operation.id} {answer.status}: {what}", shown)
         if not _is_listed(operation, answer.status):

@@ -58,7 +58,8 @@ def decode_cursor(cursor: str, kind: type[T]) -> T:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         if b"\\u0000" in text:
-            raise ValueError("PostgreSQL stores no U+0000")  # noqa: TRY301 - every fault gets the same answer
+            # Caught below, because every fault gets the same answer.
+            raise ValueError("PostgreSQL stores no U+0000")  # noqa: TRY301
         keys = msgspec.json.decode(text, type=kind)
         for key in cast("tuple[object, ...]", keys):
             if isinstance(key, datetime):
@@ -88,7 +89,10 @@ def parse_moment(name: str, value: str | None) -> datetime | None:
     try:
         return msgspec.convert(value, Moment).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
-        message = "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z; write + as %2B in a query"
+        message = (
+            "Expected a time in RFC 3339 with its offset, such as 2026-01-31T12:00:00Z;"
+            " write + as %2B in a query"
+        )
         raise Invalid.of(name, message) from None
 
 

@@ -104,44 +104,53 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
             (self.time_scale > 0, "time_scale must be above 0"),
             (
                 self.saga_lease_seconds >= 2 * self.deadline_seconds,
-                "saga_lease_seconds must be at least twice deadline_seconds: a saga that runs would lose its work",
+                "saga_lease_seconds must be at least twice deadline_seconds:"
+                " a saga that runs would lose its work",
             ),
             (
                 self.step_lease_seconds < self.saga_lease_seconds,
-                "step_lease_seconds must be below saga_lease_seconds: a saga would go on before its step is decided",
+                "step_lease_seconds must be below saga_lease_seconds:"
+                " a saga would go on before its step is decided",
             ),
             (
                 self.step_wait_seconds <= self.call_timeout_seconds / 2,
-                "step_wait_seconds must be at most half of call_timeout_seconds: an answer would come too late",
+                "step_wait_seconds must be at most half of call_timeout_seconds:"
+                " an answer would come too late",
             ),
             (
                 self.batch_slot_seconds <= self.call_timeout_seconds / 2,
-                "batch_slot_seconds must be at most half of call_timeout_seconds: an answer would come too late",
+                "batch_slot_seconds must be at most half of call_timeout_seconds:"
+                " an answer would come too late",
             ),
             (
                 self.charge_wait_seconds < self.batch_slot_seconds,
-                "charge_wait_seconds must be below batch_slot_seconds: each slow charge would cost its batch the slot",
+                "charge_wait_seconds must be below batch_slot_seconds:"
+                " each slow charge would cost its batch the slot",
             ),
             (
                 self.sweep_wait_seconds < self.deadline_seconds,
-                "sweep_wait_seconds must be below deadline_seconds: no sweep would go on beside the next",
+                "sweep_wait_seconds must be below deadline_seconds:"
+                " no sweep would go on beside the next",
             ),
             (
                 self.provider_wait_seconds <= self.deadline_seconds - self.answer_margin_seconds,
-                "provider_wait_seconds must leave answer_margin_seconds of deadline_seconds: the answer would be late",
+                "provider_wait_seconds must leave answer_margin_seconds of deadline_seconds:"
+                " the answer would be late",
             ),
             (
                 self.breaker_window_seconds >= 2 * slowest,
-                "breaker_window_seconds must be at least twice call_timeout_seconds and provider_timeout_seconds:"
-                " the window would end before two calls fail",
+                "breaker_window_seconds must be at least twice call_timeout_seconds and"
+                " provider_timeout_seconds: the window would end before two calls fail",
             ),
             (
                 self.answer_margin_seconds < self.deadline_seconds / 4,
-                "answer_margin_seconds must be below a quarter of deadline_seconds: no time would be left for the work",
+                "answer_margin_seconds must be below a quarter of deadline_seconds:"
+                " no time would be left for the work",
             ),
             (
                 self.send_timeout_seconds < self.send_lease_seconds,
-                "send_timeout_seconds must be below send_lease_seconds: a message would be sent twice",
+                "send_timeout_seconds must be below send_lease_seconds:"
+                " a message would be sent twice",
             ),
         )
         return [text for holds, text in ratios if not holds]

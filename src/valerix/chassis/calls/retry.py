@@ -45,4 +45,5 @@ def backoff(first_seconds: float, retry: int, wanted_seconds: float = 0.0) -> fl
 
     `wanted_seconds`, the time the dependency requests, is added.
     """
-    return wanted_seconds + random.random() * first_seconds * 2.0 ** (retry - 1)  # noqa: S311 - spreading load
+    chance = random.random()  # noqa: S311 - spreading load
+    return wanted_seconds + chance * first_seconds * 2.0 ** (retry - 1)

@@ -24,7 +24,8 @@ class ChaosDisabled(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "Fault injection is disabled here; start with VALERIX_CHAOS=enabled where things may break"
+            "Fault injection is disabled here;"
+            " start with VALERIX_CHAOS=enabled where things may break"
         )
 
 

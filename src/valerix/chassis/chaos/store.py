@@ -221,7 +221,8 @@ class ValkeyStore:
     async def _wait_until_applied(self, service: str, version: int, listening: int) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110 - in Valkey
+                # The copies are in Valkey, so no event tells of them.
+                while len(await self.copies(service, version)) < listening:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError:
             log.warning("not every replica applied a change of faults in time", target=service)

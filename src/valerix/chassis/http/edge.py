@@ -403,10 +403,12 @@ def record(
     if not _lines:
         asyncio.get_running_loop().call_later(LOG_DELAY_SECONDS, write_lines)
     now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    _lines.append(
-        f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}","message":"request",'
-        f'"method":"{method}","endpoint":"{endpoint}","status":{status},"duration_ms":{seconds * 1000:.1f}}}\n'.encode()
+    line = (
+        f'{{"timestamp":"{now}","level":"info","service":"{service}","trace_id":"{trace}",'
+        f'"message":"request","method":"{method}","endpoint":"{endpoint}","status":{status},'
+        f'"duration_ms":{seconds * 1000:.1f}}}\n'
     )
+    _lines.append(line.encode())
     return seconds
 
 

@@ -81,7 +81,8 @@ class Corked:
 class HttpProtocol(HttpToolsProtocol):
     """Lets a service cut a connection instead of answering (chassis.chaos)."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent does
+    # Takes the same type as its parent's method.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         self.app_state = {**self.app_state, CONNECTION: transport}
 
@@ -120,7 +121,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # never passed
+    # `sockets` are never passed.
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         await super().startup()
         # Objects from the start-up stay: later collections need not examine them again.
         gc.collect()

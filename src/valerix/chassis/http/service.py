@@ -287,7 +287,8 @@ def _principal(request: Request[Any, Any, Any]) -> Principal:
 
 
 def _refusal(request: Request[Any, Any, Any]) -> Invalid | None:
-    refusal: Invalid | None = dict(request.scope).get(edge.REFUSAL)  # type: ignore[assignment]  # put there by the guard
+    # The guard has put it there.
+    refusal: Invalid | None = dict(request.scope).get(edge.REFUSAL)  # type: ignore[assignment]
     return refusal
 
 

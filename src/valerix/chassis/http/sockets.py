@@ -121,7 +121,8 @@ class Socket:
         self._receive = receive
         self._send: Any = send
         self._sockets = sockets
-        self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]  # always in one
+        # A connection is always created in a task.
+        self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
         self._ended = False
         self._code: int | None = None
 

@@ -64,7 +64,8 @@ redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - 
 if over <= 0 then
     return 0
 end
-redis.call('SET', KEYS[2], string.format('%.0f', now + over), 'PX', math.ceil((over + ARGV[4]) / 1000))
+redis.call('SET', KEYS[2], string.format('%.0f', now + over),
+           'PX', math.ceil((over + ARGV[4]) / 1000))
 return over
 """
 

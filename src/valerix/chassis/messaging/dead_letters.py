@@ -26,7 +26,8 @@ class StillFails(Conflict):
 
     def __init__(self, consumer: str, letter_id: int, error: Exception) -> None:
         super().__init__(
-            f"{consumer} still cannot process dead letter {letter_id}, nothing was changed: {error!r}"
+            f"{consumer} still cannot process dead letter {letter_id},"
+            f" nothing was changed: {error!r}"
         )
 
 

@@ -86,7 +86,8 @@ class InboxRepository:
     async def delete_marks(self, tx: Transaction, consumer: str, days: int) -> None:
         """Deletes marks that are older than `days`."""
         await tx.execute(
-            "DELETE FROM inbox WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)",
+            "DELETE FROM inbox"
+            " WHERE consumer = $1 AND received_at < now() - make_interval(days => $2)",
             consumer,
             days,
         )
@@ -108,7 +109,8 @@ class InboxRepository:
         """Oldest first; `waiting`: without the replayed ones."""
         rows = await tx.fetch(
             f"""{_SELECT_DEAD}
-            WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL) ORDER BY id LIMIT $3""",
+            WHERE consumer = $1 AND id > $2 AND NOT ($4 AND replayed_at IS NOT NULL)
+            ORDER BY id LIMIT $3""",
             consumer,
             after,
             limit,
@@ -190,7 +192,8 @@ class ActsRepository(RelayRepository):
     async def list_of_traces(self, tx: Transaction, traces: Sequence[str]) -> list[RecordedAct]:
         """Every act of the requests with these trace ids, oldest first."""
         rows = await tx.fetch(
-            f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[]) ORDER BY acts.number",
+            f"SELECT {_ACT.columns} FROM acts WHERE trace_id = ANY($1::text[])"
+            " ORDER BY acts.number",
             traces,
         )
         return [_ACT.read(row) for row in rows]
@@ -199,9 +202,10 @@ class ActsRepository(RelayRepository):
         """The first unpublished acts, as events. Without addresses: the bus carries none."""
         rows = await tx.fetch(
             """
-            SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence, occurred_at AS time,
-                   trace_id, json_build_object('act', act, 'actor', actor, 'role', role, 'subject', subject,
-                                               'what', what)::text AS data
+            SELECT number AS row_id, $2::text AS name, id::text AS subject, 1 AS sequence,
+                   occurred_at AS time, trace_id,
+                   json_build_object('act', act, 'actor', actor, 'role', role, 'subject', subject,
+                                     'what', what)::text AS data
             FROM acts WHERE NOT emitted ORDER BY number LIMIT $1
             """,
             limit,
@@ -218,7 +222,8 @@ class ActsRepository(RelayRepository):
     async def forget_addresses(self, tx: Transaction) -> None:
         """Removes the addresses of acts that are older than a year."""
         await tx.execute(
-            "UPDATE acts SET address = NULL WHERE address IS NOT NULL AND occurred_at < now() - interval '1 year'"
+            "UPDATE acts SET address = NULL"
+            " WHERE address IS NOT NULL AND occurred_at < now() - interval '1 year'"
         )
 
 

@@ -329,9 +329,10 @@ async def check_code(connection: Connection, code: int) -> None:
         return  # not migrated yet: the readiness check reports it
     if schema is not None and (schema["wanted"] or 0) > code:
         raise SchemaTooNew(
-            f"The database {schema['name']} has schema {schema['newest']:04}, which wants code of version"
-            f" {schema['wanted']:04} or newer, and this code is {code:04}. Start the version of Valerix that"
-            " migrated it, or restore a backup from before the migration"
+            f"The database {schema['name']} has schema {schema['newest']:04},"
+            f" which wants code of version {schema['wanted']:04} or newer,"
+            f" and this code is {code:04}. Start the version of Valerix that migrated it,"
+            " or restore a backup from before the migration"
         )
 
 

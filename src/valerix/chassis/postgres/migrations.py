@@ -24,7 +24,8 @@ MIGRATION_SECONDS = 3600.0
 _LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(), compatible_from integer)"""
-_OF_BEFORE = "SELECT FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attname = 'compatible_from'"
+_OF_BEFORE = """SELECT FROM pg_attribute
+    WHERE attrelid = 'schema_migrations'::regclass AND attname = 'compatible_from'"""
 _LOCK = 7_221_905_101  # any constant: one migrator at a time per database
 COMPATIBLE_FROM: Final = re.compile(r"-- compatible_from: ([0-9]{4})\n")
 
@@ -129,7 +130,8 @@ async def _apply(connection: Connection, migration: Migration, applied: dict[int
     async with connection.transaction():
         await connection.execute(migration.text, timeout=MIGRATION_SECONDS)
         await connection.execute(
-            "INSERT INTO schema_migrations (version, name, checksum, compatible_from) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO schema_migrations (version, name, checksum, compatible_from)"
+            " VALUES ($1, $2, $3, $4)",
             migration.version,
             migration.name,
             migration.checksum,
