@@ -288,8 +288,8 @@ def _dotted(tree: ast.AST) -> Iterator[str]:
             text = node.value
         elif isinstance(node, ast.JoinedStr):
             text = "".join(
-                one.value if isinstance(one, ast.Constant) else "{}" for one in node.values
-            )  # type: ignore[misc]
+                str(one.value) if isinstance(one, ast.Constant) else "{}" for one in node.values
+            )
         if WORD.fullmatch(text.replace("{}", "x")) and not text.startswith(
             ("valerix.", "http.", "websocket.", "{}")
         ):
