@@ -202,6 +202,20 @@ def address(name: str) -> dict[str, str]:
     return {"name": name, "street": "1 Way", "city": "London", "country": "GB"}
 
 
+@pytest.mark.parametrize(
+    ("shortage", "left"), [("hold", "[0-9]+:[0-9]{2}"), ("backorder", "29 days")]
+)
+async def test_a_held_order_says_how_long_it_is_held(
+    open_as: Open, stack: Stack, shortage: str, left: str
+) -> None:
+    async with stack.api(OPERATOR) as operator:
+        held = (await place(operator, {"PROD-012": 99}, onShortage=shortage)).json["order"]["id"]
+    async with open_as(OPERATOR) as visitor:
+        await visitor.go(f"/orders/{held}")
+        held_until = re.compile(rf"Held until 20[-\d: ]+ UTC \({left}\), then it is cancelled")
+        await expect(visitor.page.get_by_text(held_until)).to_be_visible()
+
+
 async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Stack) -> None:
     async with stack.api(OPERATOR) as operator:
         held = (await place(operator, {"PROD-012": 99})).json["order"]["id"]

@@ -7,14 +7,15 @@ leads to a port without a listener.
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import msgspec
+from litestar.types import ASGIApp
+from tests.matrix.asgi import Message, request
 
 from valerix import __version__
 from valerix.chassis.base import settings
@@ -26,16 +27,11 @@ from valerix.launcher.programs import Plan, environment
 from valerix.launcher.settings import GatewaySettings
 
 Document = dict[str, Any]
-Message = dict[str, Any]
-App = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
-"""An ASGI app."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 SERVICES: Final = ("orders", "inventory", "payments", "users", "notifications")
 """The services whose documents the gateway serves."""
 CLOSED_PORT: Final = 1
+URL: Final = f"http://127.0.0.1:{CLOSED_PORT}/openapi.json"
 
 
 def complete(documents: Mapping[str, Document]) -> Document:
@@ -71,18 +67,23 @@ async def _documents(folder: Path) -> dict[str, Document]:
 
 async def _document(name: str, variables: Mapping[str, str]) -> Document:
     module = importlib.import_module(topology.BY_NAME[name].module)
-    app: App = module.create(settings.load(module.Settings, variables))
+    app: ASGIApp = module.create(settings.load(module.Settings, variables))
     async with _started(name, app):
-        document: Document = msgspec.json.decode(await _get(app, "/openapi.json"))
+        answer = await request(app, "GET", URL, (), None)
+    if answer.status != 200:
+        raise RuntimeError(f"{name} did not describe itself: {answer.status} {answer.body!r}")
+    document: Document = answer.json
     return document
 
 
 @asynccontextmanager
-async def _started(name: str, app: App) -> AsyncIterator[None]:
+async def _started(name: str, app: ASGIApp) -> AsyncIterator[None]:
     """Runs the lifespan of the app. Raises RuntimeError when the service does not start."""
     received: asyncio.Queue[Message] = asyncio.Queue()
     sent: asyncio.Queue[Message] = asyncio.Queue()
-    running = asyncio.ensure_future(app({"type": "lifespan"}, received.get, sent.put))
+    run: Any = app  # Litestar's types list the keys of each message
+    call = run({"type": "lifespan"}, received.get, sent.put)
+    running = asyncio.create_task(call)
     received.put_nowait({"type": "lifespan.startup"})
     started = await sent.get()
     if started["type"] != "lifespan.startup.complete":
@@ -92,29 +93,3 @@ async def _started(name: str, app: App) -> AsyncIterator[None]:
     finally:
         received.put_nowait({"type": "lifespan.shutdown"})
         await running
-
-
-async def _get(app: App, path: str) -> bytes:
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "server": ("127.0.0.1", CLOSED_PORT),
-        "client": ("127.0.0.1", CLOSED_PORT),
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"127.0.0.1")],
-        "state": {},
-    }
-    body = bytearray()
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        body.extend(message.get("body", b""))
-
-    await app(scope, receive, send)
-    return bytes(body)

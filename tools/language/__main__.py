@@ -20,9 +20,8 @@ def main() -> int:
         sys.stdout.writelines(f"{place}\n" for place in found.vague)
     sys.stdout.write(
         f"words of comments and docstrings    {found.words:7,}\n"
-        f"who, nobody, told … per 1,000       {1000 * len(found.vague) / found.words:7.2f}\n"
+        f"who, nobody, told … per 1,000       {found.vague_per_thousand:7.2f}\n"
         f"public docstrings                   {found.documented:7.0%}\n"
-        f"class names twice                   {len(found.homonyms):7}  {' '.join(found.homonyms)}\n"
         f"Python lines over 100 characters    {len(found.wide_python):7}\n"
         f"JavaScript lines over 120           {len(found.wide_javascript):7}\n"
     )

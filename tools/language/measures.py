@@ -1,10 +1,12 @@
-"""What can be counted of the language of the code in `src/valerix`, the tests and the tools."""
+"""What can be counted of the language of the code in `src/valerix`, the tests and the tools.
+
+That class names are unique is a structural rule (`tests/architecture/names.py`).
+"""
 
 import ast
 import io
 import re
 import tokenize
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,10 +21,6 @@ WORD: Final = re.compile(r"[A-Za-z']+")
 DEFINITIONS: Final = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 PYTHON_WIDTH: Final = 100
 JAVASCRIPT_WIDTH: Final = 120
-GENERATED: Final = "client"
-"""The package of `src/valerix` whose classes repeat the names of the services' schemas."""
-CONVENTIONAL: Final = {"Settings"}
-"""Class names that every service has."""
 
 
 class Language(NamedTuple):
@@ -33,13 +31,17 @@ class Language(NamedTuple):
     words: int
     vague: list[str]
     documented: float
-    homonyms: list[str]
     wide_python: list[str]
     wide_javascript: list[str]
 
+    @property
+    def vague_per_thousand(self) -> float:
+        """Vague words among a thousand words of comments and docstrings."""
+        return 1000 * len(self.vague) / self.words
+
 
 def measured(root: Path) -> Language:
-    """Words, docstrings and class names of the product; widths of all Python and of the console's
+    """Words and docstrings of the product; widths of all Python and of the console's
     JavaScript.
     """
     product = {file: file.read_text() for file in sorted((root / "src" / "valerix").rglob("*.py"))}
@@ -50,13 +52,6 @@ def measured(root: Path) -> Language:
         for line, text in _prose(content, trees[file])
     ]
     public = [node for tree in trees.values() for node in _public(tree)]
-    classes = Counter(
-        node.name
-        for file, tree in trees.items()
-        if GENERATED not in file.relative_to(root).parts
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    )
     static = root / "src" / "valerix" / "console" / "static"
     ours = (
         file
@@ -68,7 +63,6 @@ def measured(root: Path) -> Language:
         sum(len(WORD.findall(text)) for _, text in prose),
         [f"{place}: {text.strip()}" for place, text in prose for _ in VAGUE.findall(text)],
         sum(ast.get_docstring(node) is not None for node in public) / len(public),
-        sorted(name for name, count in classes.items() if count > 1 and name not in CONVENTIONAL),
         [place for file in ours for place in _wider(root, file, PYTHON_WIDTH)],
         [place for file in pages for place in _wider(root, file, JAVASCRIPT_WIDTH)],
     )

@@ -51,9 +51,10 @@ export function age(seconds) {
   return s < 86_400 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86_400)} days`;
 }
 
-/** "0:42", "12:05": remaining time. */
+/** "0:42", "12:05", "29 days": remaining time. */
 export function countdown(seconds) {
   const s = Math.max(0, Math.ceil(seconds));
+  if (s >= 7200) return age(s);
   return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`;
 }
 
