@@ -73,7 +73,7 @@ def front(gateway: GatewayName, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "gateway_arriving": 6,
         "gateway_connections": 20,
     }
-    timeouts = GatewayTimeouts(head=1, body=1)
+    timeouts = GatewayTimeouts(head=1, body=2)
     with started(gateway, tmp_path_factory.mktemp("limits"), None, timeouts, **limits) as front:
         yield front
 
@@ -154,28 +154,43 @@ def test_what_is_refused_takes_nothing(front: Front) -> None:
 
 
 @pytest.mark.parametrize(
-    "begun",
+    ("begun", "rest"),
     [
-        head("POST /orders", "Content-Length: 10") + b"half",
-        head("POST /orders", "Content-Length: 10"),
-        head("POST /docs", "Transfer-Encoding: chunked") + b"a\r\nhalf",
+        (head("POST /orders", "Content-Length: 10") + b"half", b"second"),
+        (head("POST /orders", "Content-Length: 10"), b"whole body"),
+        (head("POST /docs", "Transfer-Encoding: chunked") + b"a\r\nhalf", b"second\r\n0\r\n\r\n"),
     ],
     ids=["half", "head", "chunk"],
 )
 def test_too_many_bodies_of_an_address_on_their_way_are_refused_at_once(
-    front: Front, begun: bytes
+    front: Front, begun: bytes, rest: bytes
 ) -> None:
-    with ExitStack() as stack:
-        for _ in range(6):
-            stack.enter_context(connected(front, ATTACKER)).send(begun)
-        assert 429 in [status_of(front, begun, source=ATTACKER) for _ in range(2)]
+    with begun_by_attacker(front, begun, 6) as arriving:
+        with begun_by_attacker(front, begun, 2) as further:
+            assert 429 in [reply.status for wire in further if (reply := wire.answer())]
         assert status_of(front, posted(b"{}"), source=ATTACKER) == 200, (
             "a body that has arrived no longer counts"
         )
         assert status_of(front, posted(b"{}")) == 200
+        for wire in arriving:
+            wire.send(rest)
+            reply = wire.answer()
+            assert (reply and reply.status) == 200, "one that arrived first had timed out"
+    with begun_by_attacker(front, begun, 6):
+        pass
     until_blocking(
         lambda: status_of(front, begun, source=ATTACKER) != 429, "abandoned bodies no longer count"
     )
+
+
+@contextmanager
+def begun_by_attacker(front: Front, begun: bytes, count: int) -> Iterator[list[Wire]]:
+    """Sends the beginnings of `count` requests, each on a connection of its own."""
+    with ExitStack() as stack:
+        wires = [stack.enter_context(connected(front, ATTACKER)) for _ in range(count)]
+        for wire in wires:
+            wire.send(begun)
+        yield wires
 
 
 def test_too_many_connections_of_an_address_are_closed(front: Front) -> None:
