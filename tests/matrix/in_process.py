@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -30,6 +31,7 @@ from tests.support.postgres import PostgresServer
 from valerix.chassis.base import settings
 from valerix.chassis.http.server import config
 from valerix.chassis.http.service import Service
+from valerix.console import gather
 from valerix.inventory import demo as inventory_demo
 from valerix.launcher import topology
 from valerix.launcher.credentials import Credentials
@@ -41,6 +43,10 @@ from valerix.launcher.topology import VALKEY
 from valerix.launcher.valkey import ValkeyUser
 from valerix.users import demo as users_demo
 
+ONE_METRIC = "/metrics?name[]=python_info"
+"""What the console reads of each service here: all services share one registry, so that each would
+write the metrics of all, every other second.
+"""
 PUBLIC_URL = "http://platform"
 """Replaces the gateway: requests to it go to the service that the topology names."""
 OWNERS = {resource: process.name for process in topology.PUBLIC for resource in process.resources}
@@ -115,6 +121,7 @@ class InProcess:
                 _valkey(plan.ports[VALKEY], users_of_valkey(plan, credentials))
             )
             resources.push_async_callback(_assert_nothing_was_refused, server)
+            resources.enter_context(patch.object(gather, "METRICS", ONE_METRIC))
             platform._services = _create(_environments(plan, credentials, databases, more))
             resources.enter_context(_logging_to(folder / "logs" / "services.log", platform.secrets))
             for service in platform._services.values():

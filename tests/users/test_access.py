@@ -1,6 +1,7 @@
 """Access to users and customers, and the events for other services."""
 
 import asyncio
+import re
 
 import pytest
 from asyncpg.connection import Connection
@@ -264,3 +265,18 @@ async def test_reading_goes_on_while_passwords_are_checked(
         outlasted = outlasted or not storm.done()
         await storm
     assert outlasted
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/metrics", "http_request_duration_seconds_count"),
+        ("/actuator/prometheus", "http_server_requests_seconds_count"),
+        ("/actuator/prometheus", "login_attempts_total"),
+    ],
+)
+async def test_a_reader_may_name_the_metrics_it_wants(api: Api, path: str, name: str) -> None:
+    await login(api, "ada")
+    text = (await api.get(f"{path}?name[]={name}")).body.decode()
+    samples = {re.split("[{ ]", line)[0] for line in text.splitlines() if line[0] != "#"}
+    assert samples == {name}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
 from prometheus_client.registry import Collector
 
 from valerix.chassis.http.edge import request_seconds
@@ -22,6 +22,9 @@ _ACTUATOR_NAME: Final = "http_server_requests_seconds"
 class _ServerRequests(Collector):
     """`http_request_duration_seconds{method,endpoint,status}` under the name of the actuator."""
 
+    def describe(self) -> Iterable[Metric]:
+        return [Metric(_ACTUATOR_NAME, "", "histogram")]
+
     def collect(self) -> Iterable[Metric]:
         for family in request_seconds.collect():
             renamed = Metric(_ACTUATOR_NAME, family.documentation, family.type)
@@ -36,10 +39,6 @@ class _ServerRequests(Collector):
             yield renamed
 
 
-_actuator = CollectorRegistry()
-_actuator.register(_ServerRequests())
-
-
-def actuator_text() -> bytes:
-    """All metrics of `/metrics`, and `http_server_requests_seconds{method,uri,status}`."""
-    return generate_latest(REGISTRY) + generate_latest(_actuator)
+ACTUATOR: Final = CollectorRegistry()
+"""`http_server_requests_seconds{method,uri,status}`."""
+ACTUATOR.register(_ServerRequests())

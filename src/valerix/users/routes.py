@@ -1,16 +1,18 @@
 """HTTP routes of users and customers: request in, use case, response out."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Response, get, post, put
+from litestar import Request, Response, get, post, put
 from litestar.params import Parameter
+from prometheus_client import REGISTRY
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis.base import pagination, validation, versioning
 from valerix.chassis.description.openapi import ETAG, LOCATION
+from valerix.chassis.http.health import metrics_text
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
@@ -299,8 +301,10 @@ def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
 
 
 @get("/actuator/prometheus", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
-def get_actuator() -> Response[bytes]:
-    return Response(metrics.actuator_text(), media_type=CONTENT_TYPE_LATEST)
+def get_actuator(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """All metrics of `/metrics`, and those of Spring's actuator; or only those in `name[]`."""
+    texts = [metrics_text(registry, request) for registry in (REGISTRY, metrics.ACTUATOR)]
+    return Response(b"".join(texts), media_type=CONTENT_TYPE_LATEST)
 
 
 ROUTES = [

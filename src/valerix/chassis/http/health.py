@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 import structlog
 from litestar import Litestar, MediaType, Request, Response, get
-from prometheus_client import REGISTRY, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis.base.deadline import Deadline
@@ -58,6 +58,12 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
 UNAVAILABLE: Final = {
     503: openapi.answer("An essential is missing, or the process is draining", Health)
 }
+
+
+def metrics_text(registry: CollectorRegistry, request: Request[Any, Any, Any]) -> bytes:
+    """Write the metrics that the request names in `name[]`; without names, all."""
+    names = request.query_params.getall("name[]", [])
+    return generate_latest(registry.restricted_registry(names) if names else registry)
 
 
 def tables_present(database: Database, names: list[str]) -> Check:
@@ -108,9 +114,7 @@ def health_routes(
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         """All metrics, or only those in `name[]`, for clients that poll every other second."""
-        names = request.query_params.getall("name[]", [])
-        registry = REGISTRY.restricted_registry(names) if names else REGISTRY
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics_text(REGISTRY, request), media_type=CONTENT_TYPE_LATEST)
 
     @cache  # building it blocks the loop for 45 ms
     def document(app: Litestar) -> bytes:
