@@ -93,3 +93,12 @@ class Api:
         self, path: str, body: object, *, token: str | None = None, **headers: str
     ) -> Answer:
         return await self.call("POST", path, body, token=token, **headers)
+
+
+def problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    """Asserts that the answer is a problem document, and returns it."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json
+    assert (answer.status, document["status"], document["code"]) == (status, status, code)
+    assert len(document["traceId"]) == 32
+    return document

@@ -75,7 +75,7 @@ def _system(*names: str) -> tuple[str, ...]:
 
 
 ORDERS: Final = _system(
-    *("happy_path", "races", "refusals", "operators", "sessions"),
+    *("happy_path", "races", "refusals", "shortage", "operators", "sessions"),
     *("client", "audit", "breaker", "load", "refunds", "thirty_seconds", "acts"),
 )
 PAGES: Final = _browser("customers", "entering", "orders", "payments", "racing", "shop", "stock")

@@ -24,7 +24,12 @@ def main() -> int:
     if wanted != "types":
         (ROOT / MODELS).write_text(models(complete(found)))
     if wanted != "models":
-        (ROOT / typescript.TYPES).write_text(typescript.types(published(found)))
+        try:
+            types = typescript.types(published(found))
+        except FileNotFoundError as error:
+            sys.stderr.write(f"The types are as before: {error}\n")
+            return 1
+        (ROOT / typescript.TYPES).write_text(types)
     return 0
 
 
