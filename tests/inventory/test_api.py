@@ -15,18 +15,19 @@ from valerix.contracts.commands import COMMIT_STOCK, RELEASE_STOCK, RESERVE_STOC
 
 
 async def test_stock_is_told_in_total_and_per_warehouse(api: Api) -> None:
-    assert (await api.get(f"{INVENTORY}/PROD-001")).json == {
-        "productId": "PROD-001",
-        "name": "Dell XPS 15",
+    # Other modules on the same service reserve units of the first products.
+    assert (await api.get(f"{INVENTORY}/PROD-020")).json == {
+        "productId": "PROD-020",
+        "name": "Raspberry Pi 5 8 GB",
         "active": True,
-        "onHand": 100,
+        "onHand": 150,
         "reserved": 0,
-        "available": 100,
-        "lowStockThreshold": 10,
+        "available": 150,
+        "lowStockThreshold": 30,
         "lowStock": False,
         "warehouses": [
-            {"warehouseId": "WH-EAST", "onHand": 60, "reserved": 0, "available": 60},
-            {"warehouseId": "WH-WEST", "onHand": 40, "reserved": 0, "available": 40},
+            {"warehouseId": "WH-EAST", "onHand": 85, "reserved": 0, "available": 85},
+            {"warehouseId": "WH-WEST", "onHand": 65, "reserved": 0, "available": 65},
         ],
     }
 
