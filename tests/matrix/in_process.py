@@ -28,6 +28,7 @@ from tests.support.brokers import ValkeyServer
 from tests.support.folders import empty_folder
 from tests.support.leaks import assert_no_leaks
 from tests.support.postgres import PostgresServer
+from tests.support.quick_hashes import quick_hashes
 from valerix.chassis.base import settings
 from valerix.chassis.http.server import config
 from valerix.chassis.http.service import Service
@@ -113,6 +114,7 @@ class InProcess:
         credentials = Credentials(folder)
         make_keys(credentials)
         async with AsyncExitStack() as resources:
+            resources.enter_context(quick_hashes())
             databases = resources.enter_context(_databases(postgres))
             await _seed(databases, credentials)
             platform = cls(credentials.keys_file.parent, databases)

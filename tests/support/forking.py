@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from threading import Lock, current_thread, main_thread
@@ -15,6 +16,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from tests.support.quick_hashes import quick_hashes
 from valerix.cli.serve import serve
 from valerix.launcher.processes import STOP_AT_ONCE, Identity, dies_with_launcher
 from valerix.launcher.terminal import say
@@ -31,6 +33,7 @@ class Order(msgspec.Struct):
     name: str
     environment: dict[str, str]
     log: str
+    quick_hashes: bool
 
 
 class Forker:
@@ -93,7 +96,8 @@ def _become(order: Order) -> NoReturn:
             os.dup2(stream, descriptor)
         os.environ.clear()
         os.environ.update(order.environment)
-        status = serve(order.name)
+        with quick_hashes() if order.quick_hashes else nullcontext():
+            status = serve(order.name)
     finally:
         sys.stderr.flush()
         os._exit(status)

@@ -31,13 +31,15 @@ class Process:
         self.name, self.port, self.log = name, port, log
         self.url = f"http://127.0.0.1:{port}"
         self.source = SOURCE
+        self.quick_hashes = True
         self._settings = settings
         self._identity: Identity | None = None
 
     def start(self) -> Self:
         """Start the service and wait until it is ready."""
         environment = {"PATH": os.environ["PATH"], **self._settings}
-        self._identity = forker_of(self.source).fork(Order(self.name, environment, str(self.log)))
+        order = Order(self.name, environment, str(self.log), self.quick_hashes)
+        self._identity = forker_of(self.source).fork(order)
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready():
             if not self._identity.is_alive() or time.monotonic() > deadline:

@@ -11,8 +11,9 @@ from tests.support.api import Api
 from tests.support.brokers import ValkeyServer
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Process, running
-from valerix.users import demo
+from tests.support.processes import Process, prepare, running
+from tests.support.quick_hashes import quick_hashes
+from valerix.users import demo, passwords
 
 DEMO_PASSWORD = "demo password 1"
 UNLIMITED = dict.fromkeys(
@@ -56,13 +57,33 @@ async def empty(users_url: str) -> str:
 
 @pytest.fixture
 async def seeded(empty: str) -> str:
-    await demo.seed(empty, demo_password=DEMO_PASSWORD, admin_password="unused here", demo=True)
+    with quick_hashes():
+        await demo.seed(empty, demo_password=DEMO_PASSWORD, admin_password="unused here", demo=True)
     return empty
 
 
 @pytest.fixture
 async def api(service: Process, seeded: str) -> AsyncIterator[Api]:
     async with Api.open(service.url) as api:
+        yield api
+
+
+@pytest.fixture
+def costly_service(users_url: str, identities: Identities) -> Iterator[Process]:
+    """A process whose checks of passwords cost what they cost in the product."""
+    process = prepare("users", identities, database_url=users_url, **UNLIMITED)
+    process.quick_hashes = False
+    try:
+        yield process.start()
+    finally:
+        process.end()
+
+
+@pytest.fixture
+async def costly_api(costly_service: Process, database: Connection) -> AsyncIterator[Api]:
+    costly = passwords.hash_password(DEMO_PASSWORD)
+    await database.execute("UPDATE users SET password_hash = $1", costly)
+    async with Api.open(costly_service.url) as api:
         yield api
 
 

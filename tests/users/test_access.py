@@ -252,9 +252,9 @@ def value(text: str, name: str) -> float:
 
 
 async def test_reading_goes_on_while_passwords_are_checked(
-    api: Api, identities: Identities
+    costly_api: Api, identities: Identities
 ) -> None:
-    orders = identities.service("orders", "users")
+    api, orders = costly_api, identities.service("orders", "users")
     body = {"email": "ada@demo.valerix.example", "password": "wrong password"}
     outlasted = False
     for _ in range(5):  # a test that is paused in the middle finds every request answered

@@ -145,17 +145,19 @@ async def test_an_unknown_address_and_a_wrong_password_are_answered_alike(api: A
 
 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(
-    api: Api, service: Process
+    costly_api: Api, costly_service: Process
 ) -> None:
     """Measured by the processor time of the service, which excludes other work on the machine: both
     cases cost one password check.
     """
 
     async def work(email: str) -> float:
-        before = service.cpu_seconds()
+        before = costly_service.cpu_seconds()
         for _ in range(15):
-            await api.post("/api/v1/users/login", {"email": email, "password": "wrong password"})
-        return service.cpu_seconds() - before
+            await costly_api.post(
+                "/api/v1/users/login", {"email": email, "password": "wrong password"}
+            )
+        return costly_service.cpu_seconds() - before
 
     known, unknown = (
         await work("ada@demo.valerix.example"),
@@ -178,9 +180,11 @@ async def test_a_suspended_customer_may_sign_in_and_suspended_staff_may_not(api:
     assert (refused.status, refused.json["code"]) == (401, "login_refused")
 
 
-async def test_a_storm_of_sign_ins_is_shed_with_an_invitation_to_return(api: Api) -> None:
+async def test_a_storm_of_sign_ins_is_shed_with_an_invitation_to_return(costly_api: Api) -> None:
     body = {"email": "ada@demo.valerix.example", "password": DEMO_PASSWORD}
-    answers = await asyncio.gather(*(api.post("/api/v1/users/login", body) for _ in range(200)))
+    answers = await asyncio.gather(
+        *(costly_api.post("/api/v1/users/login", body) for _ in range(200))
+    )
     shed = [answer for answer in answers if answer.status == 503]
     assert shed
     assert all(answer.headers["retry-after"] for answer in shed)
