@@ -26,9 +26,9 @@ LINT: Final = (
 )
 PROGRAMS: Final = {"oxlint", "oxfmt"}
 """Tools whose packages bring a program, not a module."""
-TYPES: Final = ["mypy"]
 FIND: Final = ["pytest", "-q", "--collect-only"]
 CORES: Final = os.cpu_count() or 1
+TYPES: Final = ["mypy", "--num-workers", str(CORES)]
 
 
 class Stage(NamedTuple):
