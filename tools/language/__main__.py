@@ -22,6 +22,7 @@ def main() -> int:
         f"words of comments and docstrings    {found.words:7,}\n"
         f"who, nobody, told … per 1,000       {found.vague_per_thousand:7.2f}\n"
         f"public docstrings                   {found.documented:7.0%}\n"
+        f"class names twice                   {len(found.homonyms):7}\n"
         f"Python lines over 100 characters    {len(found.wide_python):7}\n"
         f"JavaScript lines over 120           {len(found.wide_javascript):7}\n"
     )
