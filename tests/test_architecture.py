@@ -19,6 +19,7 @@ from tests.architecture import (  # noqa: F401 - enter their rules
     schemas,
     seams,
     sizes,
+    starting,
     states,
 )
 from tests.architecture.rules import RULES, Rule

@@ -13,6 +13,7 @@ from tests.architecture import (  # noqa: F401 - enter their rules
     schemas,
     seams,
     sizes,
+    starting,
     states,
 )
 from tests.architecture.plants import PLANTS

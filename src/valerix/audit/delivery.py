@@ -26,7 +26,7 @@ from valerix.contracts.events import (
 )
 from valerix.contracts.ids import first_id_at
 from valerix.contracts.states import OrderStatus, sql
-from valerix.inventory.consumers import ENDS
+from valerix.inventory.domain import ENDS
 from valerix.notifications.domain import NOTIFICATIONS_BY_EVENT, occasion
 
 # --- effects

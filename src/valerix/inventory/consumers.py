@@ -7,18 +7,12 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.chassis.messaging.inbox import Inbox
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.events import ORDER_CANCELLED, ORDER_FAILED, ORDER_SHIPPED, ORDERS, Event
-from valerix.contracts.states import ReservationStatus
-from valerix.inventory.domain import Ending
+from valerix.contracts.events import ORDERS, Event
+from valerix.inventory.domain import ENDS, Ending
 from valerix.inventory.reserving import Reserving
 
 CONSUMER = "inventory"
 TOPICS = (ORDERS,)
-ENDS = {
-    ORDER_SHIPPED: ReservationStatus.COMMITTED,
-    ORDER_CANCELLED: ReservationStatus.RELEASED,
-    ORDER_FAILED: ReservationStatus.RELEASED,
-}
 
 
 def inbox(database: Database, bus: Bus, reserving: Reserving, deadline_seconds: float) -> Inbox:

@@ -37,6 +37,13 @@ async def charge(deadline: Deadline, data: CapturePayments) -> None: ...
 
 PLANTS: Final[Mapping[str, tuple[Plant, ...]]] = {
     # --- imports
+    "commands_load_no_server": (
+        at("cli/main.py", "from litestar import get", ":1 imports litestar.get"),
+        Plant(
+            {"cli/main.py": "import valerix.audit.rules", "audit/rules.py": "import aio_pika"},
+            "audit/rules.py:1 imports aio_pika",
+        ),
+    ),
     "services_never_import_one_another": (
         *both(
             Role.USE_CASES,
