@@ -241,14 +241,48 @@ async def test_a_held_order_is_cancelled_with_a_reason(open_as: Open, stack: Sta
         assert not await page.locator("img").count()
 
 
+async def test_more_of_a_history_is_shown_also_while_the_page_is_refreshed(
+    open_as: Open, stack: Stack
+) -> None:
+    sku = f"MORE-{uuid4().hex[:8]}".upper()
+    async with stack.api(ADA) as ada, stack.api(OPERATOR) as operator:
+        await new_product(operator, sku, 1)
+        waiting = (await place(ada, {sku: 2}, onShortage="backorder")).json["order"]
+        await remember(stack, waiting["id"], 250)
+        async with open_as(ADA) as visitor:
+            page = visitor.page
+            await visitor.go(f"/orders/{waiting['id']}")
+            await expect(page.get_by_text("The first 200 events.")).to_be_visible()
+            refreshing, released = asyncio.Event(), asyncio.Event()
+
+            async def late(route: Route) -> None:
+                refreshing.set()
+                await released.wait()
+                await route.continue_()
+
+            await page.route(f"**/api/v1/orders/{waiting['id']}", late)
+            delivery = {"productId": sku, "warehouseId": "WH-EAST", "delta": 5, "reason": "more"}
+            assert (await operator.post("/api/v1/inventory/adjust", delivery)).status == 200
+            async with asyncio.timeout(30):
+                await refreshing.wait()
+            await page.get_by_role("button", name="Show more").click(timeout=5000)
+            released.set()
+            await expect(page.get_by_text("order.remembered")).to_have_count(250)
+
+
+async def remember(stack: Stack, order_id: str, count: int) -> None:
+    """Adds events to the history of an order."""
+    more = """INSERT INTO order_events
+              SELECT order_id, n, 'order.remembered', data, steps, trace_id, occurred_at
+              FROM order_events, generate_series(101, 100 + $2::integer) AS n
+              WHERE order_id = $1 AND version = 1"""
+    await stack.rows("orders", more, order_id, count)
+
+
 async def test_a_long_history_is_shown_a_page_at_a_time(open_as: Open, stack: Stack) -> None:
     async with stack.api(ADA) as ada:
         order_id = (await place(ada, {"PROD-007": 1})).json["id"]
-    more = """INSERT INTO order_events
-              SELECT order_id, n, 'order.remembered', data, steps, trace_id, occurred_at
-              FROM order_events, generate_series(101, 350) AS n
-              WHERE order_id = $1 AND version = 1"""
-    await stack.rows("orders", more, order_id)
+    await remember(stack, order_id, 250)
     async with open_as(ADA) as visitor:
         page = visitor.page
         await visitor.go(f"/orders/{order_id}")

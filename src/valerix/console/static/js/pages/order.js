@@ -37,8 +37,8 @@ const TOGETHER_MS = 150;
 const PAGE = 200;
 
 /**
- * The first `pages` pages of the history, oldest first; `more`: whether there are more. For staff
- * with their acts.
+ * The first `pages` pages of the history, oldest first, with their number; `more`: whether there are
+ * more. For staff with their acts.
  */
 async function history(path, pages, signal) {
   const events = [];
@@ -50,7 +50,7 @@ async function history(path, pages, signal) {
     events.push(...found.events);
     ({ nextCursor: cursor, acts = [], unanswered = [] } = found);
   }
-  return { events, acts, unanswered, more: cursor !== null };
+  return { events, acts, unanswered, pages, more: cursor !== null };
 }
 
 export default function OrderPage({ id }) {
@@ -110,7 +110,7 @@ export default function OrderPage({ id }) {
             <${Events}
               events=${found.events}
               more=${found.more && (() => setPages(pages + 1))}
-              busy=${order.refreshing}
+              busy=${pages > found.pages}
             />
             ${
               isStaff.value &&

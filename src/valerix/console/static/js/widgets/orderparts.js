@@ -123,15 +123,20 @@ const PAGE = 200;
  */
 export function Whole({ path, first, cursor, children }) {
   const [rest, setRest] = useState({ items: [] });
+  const [busy, setBusy] = useState(false);
   const next = rest.items.length ? rest.nextCursor : cursor;
-  const more = () =>
-    get(path, { cursor: next, limit: PAGE }).then(
-      (page) => setRest({ ...page, items: [...rest.items, ...page.items] }),
-      (problem) => failed("More entries could not be loaded", problem),
-    );
+  const more = () => {
+    setBusy(true);
+    get(path, { cursor: next, limit: PAGE })
+      .then(
+        (page) => setRest({ ...page, items: [...rest.items, ...page.items] }),
+        (problem) => failed("More entries could not be loaded", problem),
+      )
+      .finally(() => setBusy(false));
+  };
   return html`
     ${children([...first, ...rest.items])}
-    ${next && html`<p><${Button} small onClick=${more}>Show more<//></p>`}
+    ${next && html`<p><${Button} small busy=${busy} onClick=${more}>Show more<//></p>`}
   `;
 }
 
