@@ -131,16 +131,22 @@ def group_of(test: str) -> Group | None:
     return next((group for group in GROUPS if group.has(test)), None)
 
 
+TOGETHER: Final = ("tests/bus/",)
+"""Folders whose modules run on one worker: they share brokers, and RabbitMQ is costly to start."""
+
+
 def unit_of(test: str) -> str:
-    """Returns the unit that runs on one worker: the name of the test's group, or the path of its
-    module.
+    """Returns the unit that runs on one worker: the name of the test's group, one of TOGETHER, or
+    the path of its module.
     """
-    group = group_of(test)
-    return group.name if group else test.partition("::")[0]
+    if group := group_of(test):
+        return group.name
+    folder = next((folder for folder in TOGETHER if test.startswith(folder)), None)
+    return folder or test.partition("::")[0]
 
 
 SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
-    "tests/bus/test_contract.py": 50,
+    "tests/bus/": 60,
     "tests/matrix/test_acts.py": 40,
     "tests/payments/test_capture.py": 26,
     "tests/matrix/test_authorization_matrix.py": 30,
@@ -162,7 +168,6 @@ SECONDS: Final = {group.name: group.seconds for group in GROUPS} | {
     "tests/users/test_keys.py": 9,
     "tests/payments/test_owed.py": 9,
     "tests/matrix/test_walk.py": 10,
-    "tests/bus/test_rabbitmq.py": 9,
     "tests/audit/test_replay.py": 10,
     "tests/audit/test_rules.py": 8,
     "tests/launcher/test_bootstrap.py": 8,
