@@ -21,12 +21,12 @@ from valerix.contracts.events import (
     INVENTORY,
     INVENTORY_LOW_STOCK,
     PREFIX,
+    RESERVATION_ENDS,
     VERSION,
     Event,
 )
 from valerix.contracts.ids import first_id_at
 from valerix.contracts.states import OrderStatus, sql
-from valerix.inventory.domain import ENDS
 from valerix.notifications.domain import NOTIFICATIONS_BY_EVENT, occasion
 
 # --- effects
@@ -45,7 +45,7 @@ _CUSTOMERS: Final = f"""
       AND occurred_at >= $1 AND occurred_at < $2
     GROUP BY user_id, data ->> 'customerId'
 """
-_STATES: Final = ", ".join(f"('{name}', '{state}')" for name, state in ENDS.items())
+_STATES: Final = ", ".join(f"('{name}', '{state}')" for name, state in RESERVATION_ENDS.items())
 _ENDS: Final = f"""
     INSERT INTO end_facts
     SELECT '/valerix/orders/' || order_id || ':' || version, order_id::text, state

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from valerix.contracts.states import ReservationStatus
+
 PREFIX: Final = "valerix."
 VERSION: Final = ".v1"
 
@@ -95,6 +97,14 @@ CONSUMERS: Final[dict[str, tuple[str, ...]]] = {
     ACTS: ("users",),
 }
 """The consumers of each topic; the bus keeps every message until each of them has it."""
+
+
+RESERVATION_ENDS: Final = {
+    ORDER_SHIPPED: ReservationStatus.COMMITTED,
+    ORDER_CANCELLED: ReservationStatus.RELEASED,
+    ORDER_FAILED: ReservationStatus.RELEASED,
+}
+"""The end state of the reservation of an order, by the event that brings it there."""
 
 
 def name_of(event_type: str) -> str:

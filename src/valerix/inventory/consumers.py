@@ -7,8 +7,8 @@ from valerix.chassis.base.deadline import Deadline
 from valerix.chassis.messaging.bus.base import Bus
 from valerix.chassis.messaging.inbox import Inbox
 from valerix.chassis.postgres.database import Database, Transaction
-from valerix.contracts.events import ORDERS, Event
-from valerix.inventory.domain import ENDS, Ending
+from valerix.contracts.events import ORDERS, RESERVATION_ENDS, Event
+from valerix.inventory.domain import Ending
 from valerix.inventory.reserving import Reserving
 
 CONSUMER = "inventory"
@@ -22,9 +22,9 @@ def inbox(database: Database, bus: Bus, reserving: Reserving, deadline_seconds: 
 
     async def consume(_: Transaction, events: list[Event]) -> None:
         await reserving.end(
-            [Ending(event.subject, ENDS[event.name]) for event in events],
+            [Ending(event.subject, RESERVATION_ENDS[event.name]) for event in events],
             f"valerix:{ORDERS}",
             Deadline.after(deadline_seconds),
         )
 
-    return Inbox(database, bus, CONSUMER, TOPICS, ENDS, consume)
+    return Inbox(database, bus, CONSUMER, TOPICS, RESERVATION_ENDS, consume)

@@ -28,7 +28,6 @@ from valerix.contracts.commands import (
     StockReserved,
 )
 from valerix.contracts.errors import DomainError
-from valerix.contracts.events import ORDER_CANCELLED, ORDER_FAILED, ORDER_SHIPPED
 from valerix.contracts.states import ReservationStatus
 
 RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = (
@@ -41,12 +40,6 @@ RECEIVE, ADJUST, UPDATE, RESERVE, RELEASE, COMMIT = (
 )
 STEP_TO: Final = {ReservationStatus.RELEASED: RELEASE, ReservationStatus.COMMITTED: COMMIT}
 """The kind of movement that brings a reservation to each end state."""
-ENDS: Final = {
-    ORDER_SHIPPED: ReservationStatus.COMMITTED,
-    ORDER_CANCELLED: ReservationStatus.RELEASED,
-    ORDER_FAILED: ReservationStatus.RELEASED,
-}
-"""The end state of the reservation by the event that ends its order."""
 
 # The look-ahead rejects what `$` accepts in Python: a line break at the end.
 _SKU = re.compile(forms.SKU)
