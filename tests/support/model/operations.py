@@ -329,7 +329,7 @@ def _end_sessions(draw: Draw) -> Call:
 
 
 def _end_session(draw: Draw) -> Call:
-    user, _, session = draw.pools.newest("user and session").partition(" ")
+    user, _, session = draw.of("user and session").partition(" ")
     return Call({"user_id": user, "session_id": session or user})
 
 
