@@ -8,11 +8,10 @@ import msgspec
 from litestar import Request, Response, get, post, put
 from litestar.params import Parameter
 from prometheus_client import REGISTRY
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from valerix.chassis.base import pagination, validation, versioning
 from valerix.chassis.description.openapi import ETAG, LOCATION
-from valerix.chassis.http.health import metrics_text
+from valerix.chassis.http.health import exposition
 from valerix.chassis.http.raw import RawRequest, RawResponse, RawRoute, command_route
 from valerix.chassis.identity.tokens import Principal
 from valerix.chassis.limits.origin import Origin
@@ -303,8 +302,7 @@ def command_routes(users: Users, trail: AuditTrail) -> list[RawRoute]:
 @get("/actuator/prometheus", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
 def get_actuator(request: Request[Any, Any, Any]) -> Response[bytes]:
     """All metrics of `/metrics`, and those of Spring's actuator; or only those in `name[]`."""
-    texts = [metrics_text(registry, request) for registry in (REGISTRY, metrics.ACTUATOR)]
-    return Response(b"".join(texts), media_type=CONTENT_TYPE_LATEST)
+    return exposition(request, REGISTRY, metrics.ACTUATOR)
 
 
 ROUTES = [

@@ -60,10 +60,14 @@ UNAVAILABLE: Final = {
 }
 
 
-def metrics_text(registry: CollectorRegistry, request: Request[Any, Any, Any]) -> bytes:
-    """Write the metrics that the request names in `name[]`; without names, all."""
+def exposition(request: Request[Any, Any, Any], *registries: CollectorRegistry) -> Response[bytes]:
+    """Answer with the metrics that the request names in `name[]`; without names, with all."""
     names = request.query_params.getall("name[]", [])
-    return generate_latest(registry.restricted_registry(names) if names else registry)
+    texts = (
+        generate_latest(registry.restricted_registry(names) if names else registry)
+        for registry in registries
+    )
+    return Response(b"".join(texts), media_type=CONTENT_TYPE_LATEST)
 
 
 def tables_present(database: Database, names: list[str]) -> Check:
@@ -114,7 +118,7 @@ def health_routes(
     @get("/metrics", access=PUBLIC, include_in_schema=False, sync_to_thread=False)
     def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
         """All metrics, or only those in `name[]`, for clients that poll every other second."""
-        return Response(metrics_text(REGISTRY, request), media_type=CONTENT_TYPE_LATEST)
+        return exposition(request, REGISTRY)
 
     @cache  # building it blocks the loop for 45 ms
     def document(app: Litestar) -> bytes:
