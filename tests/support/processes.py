@@ -114,7 +114,13 @@ def prepare(name: str, identities: Identities, **settings: object) -> Process:
 @contextmanager
 def running(name: str, identities: Identities, **settings: object) -> Iterator[Process]:
     """Runs a service until the block ends."""
-    process = prepare(name, identities, **settings)
+    with started(prepare(name, identities, **settings)) as process:
+        yield process
+
+
+@contextmanager
+def started(process: Process) -> Iterator[Process]:
+    """Starts a prepared service and ends it with the block; its log must hold no secret."""
     try:
         yield process.start()
     finally:

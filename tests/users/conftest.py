@@ -11,7 +11,7 @@ from tests.support.api import Api
 from tests.support.brokers import ValkeyServer
 from tests.support.identities import Identities
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Process, prepare, running
+from tests.support.processes import Process, prepare, running, started
 from tests.support.quick_hashes import quick_hashes
 from valerix.users import demo, passwords
 
@@ -73,10 +73,8 @@ def costly_service(users_url: str, identities: Identities) -> Iterator[Process]:
     """A process whose checks of passwords cost what they cost in the product."""
     process = prepare("users", identities, database_url=users_url, **UNLIMITED)
     process.quick_hashes = False
-    try:
-        yield process.start()
-    finally:
-        process.end()
+    with started(process):
+        yield process
 
 
 @pytest.fixture
