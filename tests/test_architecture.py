@@ -10,19 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import (  # noqa: F401 - enter their rules
-    commands,
-    errors,
-    forms,
-    loops,
-    names,
-    schemas,
-    seams,
-    sizes,
-    starting,
-    states,
-)
-from tests.architecture.rules import RULES, Rule
+from tests.architecture import seams, states
+from tests.architecture.every_rule import RULES
+from tests.architecture.rules import Rule
 from tests.architecture.tree import SOURCE, Tree
 
 

@@ -4,23 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import (  # noqa: F401 - enter their rules
-    commands,
-    errors,
-    forms,
-    loops,
-    names,
-    schemas,
-    seams,
-    sizes,
-    starting,
-    states,
-)
+from tests.architecture import states
+from tests.architecture.every_rule import RULES
 from tests.architecture.plants import PLANTS
 from tests.architecture.plants.modules import IDS
 from tests.architecture.plants.plant import Plant, full, now
 from tests.architecture.roles import Role
-from tests.architecture.rules import RULES
 from tests.architecture.tree import Tree
 
 
