@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.architecture.names import class_names_are_unique
-from tests.architecture.tree import Tree
-
 VAGUE: Final = re.compile(
     r"\b(who|whoever|whom|whose|nobody|somebody|everybody|anybody|told|asked)\b", re.IGNORECASE
 )
@@ -24,14 +21,13 @@ JAVASCRIPT_WIDTH: Final = 120
 
 
 class Language(NamedTuple):
-    """`vague`, `homonyms`, `wide_python` and `wide_javascript` are places (`path:line: text`);
+    """`vague`, `wide_python` and `wide_javascript` are places (`path:line: text`);
     `documented` is a share.
     """
 
     words: int
     vague: list[str]
     documented: float
-    homonyms: list[str]
     wide_python: list[str]
     wide_javascript: list[str]
 
@@ -64,7 +60,6 @@ def measured(root: Path) -> Language:
         sum(len(WORD.findall(text)) for _, text in prose),
         [f"{place}: {text.strip()}" for place, text in prose for _ in VAGUE.findall(text)],
         sum(ast.get_docstring(node) is not None for node in public) / len(public),
-        list(class_names_are_unique(Tree(root))),
         [place for file in ours for place in _wider(root, file, PYTHON_WIDTH)],
         [place for file in pages for place in _wider(root, file, JAVASCRIPT_WIDTH)],
     )
