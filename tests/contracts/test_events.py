@@ -80,7 +80,7 @@ def document() -> dict[str, Any]:
 def test_an_event_is_told_as_it_was_pinned(told: dict[str, dict[str, Any]], kind: str) -> None:
     now = told[kind.removeprefix(PREFIX).removesuffix(VERSION)]
     assert now == pinned(kind), (
-        f"{kind} is told differently now. {ADVICE}. It is now:\n{json.dumps(now, indent=2)}"
+        f"The event {kind} has changed. {ADVICE}. It is now:\n{json.dumps(now, indent=2)}"
     )
 
 
